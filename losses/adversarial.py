@@ -1,0 +1,206 @@
+"""Adversarial losses: the four objectives in common use, and the gradient penalties that go with them."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from losses.precision import at_least_float32
+
+GANMode = Literal["vanilla", "lsgan", "wgan", "hinge"]
+
+
+class GANLoss(nn.Module):
+    r"""Adversarial loss of a discriminator's predictions, for the discriminator's step and for the generator's.
+
+    With predictions :math:`x` (raw scores, no sigmoid before), label :math:`t` and the mean over all elements:
+
+    ========= ================================ ================================== ==============================
+    mode      D, real                          D, fake                            G (real wanted)
+    ========= ================================ ================================== ==============================
+    vanilla   :math:`-\log\sigma(x)` [#t]_     :math:`-\log(1 - \sigma(x))` [#t]_ :math:`-\log\sigma(x)` [#t]_
+    lsgan     :math:`(x - t)^2`                :math:`(x - t)^2`                  :math:`(x - t)^2`
+    wgan      :math:`-x`                       :math:`x`                          :math:`-x`
+    hinge     :math:`\max(0, 1 - x)`           :math:`\max(0, 1 + x)`             :math:`-x`
+    ========= ================================ ================================== ==============================
+
+    .. [#t] for the labels 1 and 0; in general :math:`-t\log\sigma(x) - (1 - t)\log(1 - \sigma(x))`.
+
+    A discriminator of ``wgan`` is a critic that must be 1-Lipschitz: add :func:`gradient_penalty` to its loss.
+
+    Args:
+        mode: ``vanilla`` (binary cross-entropy on logits, Goodfellow et al. 2014, with the non-saturating
+            generator), ``lsgan`` (Mao et al. 2017), ``wgan`` (Arjovsky et al. 2017) or ``hinge`` (Lim and Ye 2017).
+        real_label: what the discriminator should say of real samples. 0.9 instead of 1 is one-sided label
+            smoothing (Salimans et al. 2016), meant for the discriminator's step. ``vanilla``: in [0, 1].
+            ``wgan`` and ``hinge`` have no labels: leave it at 1.
+        fake_label: what the discriminator should say of generated samples, as for ``real_label``. Leave it at 0
+            unless you know why: smoothing both sides strengthens what the generator does wrong already.
+
+    Raises:
+        ValueError: an unknown mode, a label outside its range, or a label set for a mode that has none.
+
+    Example:
+        >>> gan_loss = GANLoss("lsgan")
+        >>> prediction = torch.zeros(4, 1, 30, 30)  # one score per patch
+        >>> gan_loss(prediction, target_is_real=True)
+        tensor(1.)
+    """
+
+    real_label: Tensor
+    fake_label: Tensor
+
+    def __init__(self, mode: GANMode = "vanilla", real_label: float = 1.0, fake_label: float = 0.0) -> None:
+        super().__init__()
+        if mode not in get_args(GANMode):
+            raise ValueError(f"mode must be one of {', '.join(get_args(GANMode))}; got {mode!r}")
+        for name, label, default in ("real_label", real_label, 1.0), ("fake_label", fake_label, 0.0):
+            if mode in ("wgan", "hinge") and label != default:
+                raise ValueError(f"{name} has no meaning in mode {mode}, which has no labels; got {label}")
+            if mode == "vanilla" and not 0 <= label <= 1:
+                raise ValueError(f"{name} must be in [0, 1] in mode vanilla, a probability; got {label}")
+            if not math.isfinite(label):
+                raise ValueError(f"{name} must be a finite number; got {label}")
+        self.mode = mode
+        # Not persistent: a label is an option, not something learned, and has no place in a state_dict.
+        self.register_buffer("real_label", torch.tensor(real_label), persistent=False)
+        self.register_buffer("fake_label", torch.tensor(fake_label), persistent=False)
+
+    def get_labels(self, prediction: Tensor, target_is_real: bool) -> Tensor:
+        """Give the target of every element of ``prediction``.
+
+        Args:
+            prediction: scores of a discriminator, any shape, floating point.
+            target_is_real: whether the real or the fake label is wanted.
+
+        Returns:
+            A tensor of the label with the shape, dtype and device of ``prediction``; it takes no memory of its
+            own (an expanded view) and no gradient.
+        """
+        label = self.real_label if target_is_real else self.fake_label
+        return label.to(prediction).expand_as(prediction)
+
+    def __call__(
+        self, prediction: Tensor | Sequence[Tensor], target_is_real: bool, *, for_discriminator: bool = True
+    ) -> Tensor:
+        """Compute the loss of ``prediction`` against real or fake.
+
+        Args:
+            prediction: raw scores, any shape, floating point; or a sequence of them (one per scale of a
+                multi-scale discriminator), whose losses are averaged with equal weight.
+            target_is_real: D's step: whether these samples are real. G's step: True, what G wants D to say.
+            for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
+
+        Returns:
+            A scalar, in float32 (float64 for float64 predictions), also under autocast. May be negative in
+            modes ``wgan`` and ``hinge``. Predictions without elements give 0, attached to the graph.
+
+        Raises:
+            ValueError: an empty sequence, or G in mode ``hinge`` with ``target_is_real=False``.
+        """
+        loss: Tensor = super().__call__(prediction, target_is_real, for_discriminator=for_discriminator)
+        return loss
+
+    def forward(
+        self, prediction: Tensor | Sequence[Tensor], target_is_real: bool, *, for_discriminator: bool = True
+    ) -> Tensor:
+        """See :meth:`__call__`."""
+        if self.mode == "hinge" and not for_discriminator and not target_is_real:
+            raise ValueError("target_is_real must be True for the generator in mode hinge: it has no other loss")
+        scales = [prediction] if isinstance(prediction, Tensor) else list(prediction)
+        if not scales:
+            raise ValueError("prediction must hold at least one tensor; got an empty sequence")
+        losses = [self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]
+        return torch.stack(losses).mean()
+
+    def _of_one_scale(self, prediction: Tensor, target_is_real: bool, for_discriminator: bool) -> Tensor:
+        with torch.autocast(prediction.device.type, enabled=False):
+            x = at_least_float32(prediction)
+            if self.mode == "vanilla":
+                loss = F.binary_cross_entropy_with_logits(
+                    x, self.get_labels(x, target_is_real), reduction="none"
+                )
+            elif self.mode == "lsgan":
+                loss = (x - self.get_labels(x, target_is_real)).square()
+            elif self.mode == "hinge" and for_discriminator:
+                loss = F.relu(1 - x) if target_is_real else F.relu(1 + x)
+            else:
+                loss = -x if target_is_real else x
+            return loss.sum() / max(loss.numel(), 1)  # the mean, and 0 instead of NaN for nothing
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(model)``."""
+        return f"mode={self.mode!r}, real_label={self.real_label:g}, fake_label={self.fake_label:g}"
+
+
+def gradient_penalty(
+    discriminator: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor | None = None,
+    *,
+    kind: Literal["wgan-gp", "r1"] = "wgan-gp",
+    center: float = 1.0,
+    weight: float = 10.0,
+) -> Tensor:
+    r"""Penalty on the discriminator's gradient with respect to its input, to add to the discriminator's loss.
+
+    ``wgan-gp`` (Gulrajani et al. 2017): :math:`w \cdot \mathrm{mean}_n (\lVert\nabla D(\hat x_n)\rVert_2 - c)^2` at
+    :math:`\hat x_n = \alpha_n x_n + (1 - \alpha_n) g_n`, one :math:`\alpha_n \sim U(0, 1)` and one norm over all other
+    dimensions per sample.
+
+    ``r1`` (Mescheder et al. 2018): :math:`\frac{w}{2} \mathrm{mean}_n \lVert\nabla D(x_n)\rVert_2^2` at the real samples.
+
+    :math:`D(x_n)` is the mean of all scores that the discriminator gives to sample n, as in the losses of
+    :class:`GANLoss`; for one score per sample that is the score itself.
+
+    Args:
+        discriminator: maps samples to scores, N x anything. For a conditional one give a function of the sample
+            alone: ``lambda image: discriminator(torch.cat([condition, image], 1))``. Batch normalisation in it
+            couples the samples, so that "the gradient of a sample" is not defined: it draws a warning.
+        real: real samples, N x ..., floating point.
+        fake: generated samples, same shape; not used by (and may be left out for) ``r1``.
+        kind: which penalty.
+        center: the norm that ``wgan-gp`` asks for; 1 is the paper's, 0 is the zero-centred variant.
+        weight: factor of the penalty; 10 in both papers.
+
+    Returns:
+        A scalar >= 0 in at least float32 whose gradient reaches the discriminator's parameters (it is made with
+        ``create_graph=True``), never ``real`` or ``fake``. A zero gradient gives a finite penalty with a finite
+        gradient. No samples give 0. Computed outside autocast.
+
+    Raises:
+        ValueError: an unknown kind, ``fake`` missing for ``wgan-gp``, or shapes that differ.
+    """
+    if kind not in ("wgan-gp", "r1"):
+        raise ValueError(f"kind must be wgan-gp or r1; got {kind!r}")
+    if isinstance(discriminator, nn.Module) and any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) for module in discriminator.modules()
+    ):
+        warnings.warn(
+            "gradient_penalty: the discriminator has batch normalisation, which couples the samples of a batch; "
+            "use instance normalisation or none",
+            stacklevel=2,
+        )
+
+    with torch.autocast(real.device.type, enabled=False):
+        samples = at_least_float32(real.detach())
+        if kind == "wgan-gp":
+            if fake is None or fake.shape != real.shape:
+                got = "none" if fake is None else f"{tuple(fake.shape)}"
+                raise ValueError(f"fake must have the shape of real, {tuple(real.shape)}; got {got}")
+            alpha = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=samples.dtype, device=real.device)
+            samples = alpha * samples + (1 - alpha) * fake.detach().to(samples.dtype)
+        if len(samples) == 0:
+            return samples.sum()
+        samples.requires_grad_()
+        scores = discriminator(samples).reshape(len(samples), -1).mean(1)
+        (gradient,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
+        gradient = gradient.flatten(1)
+        if kind == "r1":
+            return weight / 2 * gradient.square().sum(1).mean()
+        # vector_norm, not the square root of a sum: its gradient at 0 is 0, the other's is NaN.
+        return weight * (torch.linalg.vector_norm(gradient, dim=1) - center).square().mean()

@@ -1,0 +1,39 @@
+"""How close translated pictures are to the truth: L1, PSNR and SSIM."""
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanAbsoluteError, MetricCollection
+from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+
+
+class ImageMetrics(MetricCollection):
+    """L1, PSNR and SSIM of pictures in [-1, 1], measured in [0, 1] and float32, whatever precision made them.
+
+    ``l1`` is the mean absolute difference, 0 to 1; ``psnr`` the mean over pictures of -10 log10 MSE in dB;
+    ``ssim`` the mean over pictures of the structural similarity (Wang et al. 2004, Gaussian window of 11 pixels),
+    at most 1. Under several processes the means are over all pictures of all processes.
+
+    Args:
+        prefix: what the names begin with: ``val/`` gives ``val/l1``, ``val/psnr``, ``val/ssim``.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            {
+                "l1": MeanAbsoluteError(),
+                "psnr": PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3)),
+                "ssim": StructuralSimilarityIndexMeasure(data_range=1.0),
+            },
+            prefix=prefix,
+        )
+
+    def update(self, output: Tensor, target: Tensor) -> None:  # type: ignore[override]
+        """Take in pictures N x C x H x W in [-1, 1] and their truth."""
+        # Outside autocast: under bfloat16 SSIM's convolutions are wrong in the second digit.
+        with torch.autocast(output.device.type, enabled=False):
+            super().update(unit_range(output).float(), unit_range(target).float())
+
+
+def unit_range(pictures: Tensor) -> Tensor:
+    """Map [-1, 1] to [0, 1], and what lies outside to its nearest end."""
+    return (pictures / 2 + 0.5).clamp(0, 1)

@@ -1,0 +1,244 @@
+"""pix2pix as a LightningModule: the networks, their two optimisers, and the step that trains them."""
+
+from functools import partial
+from typing import TypedDict
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam, Optimizer
+
+from losses import GANLoss, at_least_float32, gradient_penalty
+from losses.adversarial import GANMode
+from pix2pix.discriminators import Discriminator
+from pix2pix.generators import Generator
+from pix2pix.metrics import ImageMetrics
+
+
+class Pairs(TypedDict):
+    """A batch: pictures N x C x H x W in [-1, 1], what they shall become, and N names."""
+
+    input: Tensor
+    target: Tensor
+    name: list[str]
+
+
+class Pix2Pix(pl.LightningModule):
+    r"""Paired image-to-image translation (Isola et al. 2017).
+
+    The discriminator D learns to tell :math:`(x, y)` from :math:`(x, G(x))`, the generator G to be taken for real
+    and to stay near the truth:
+
+    .. math:: L_D = \tfrac12 (\ell(D(x, y), 1) + \ell(D(x, G(x)), 0)), \quad
+              L_G = \ell(D(x, G(x)), 1) + \lambda \lVert y - G(x) \rVert_1
+
+    One step is one batch: G runs once; D steps on that picture (detached) and on the truth; G steps against the
+    updated, frozen D. Learning rates are constant for ``constant_epochs`` epochs, then fall linearly towards 0.
+
+    The trainer's steps are batches: D's optimiser steps through the strategy, which the trainer does not count, so
+    ``max_steps``, ``global_step`` in checkpoints and ``every_n_train_steps`` count G's steps, one for each batch.
+
+    Logged for each batch: train/G_gan, train/G_l1 (before lambda), train/D_real, train/D_fake (before the half),
+    train/D_output_real and train/D_output_fake (D's mean scores), in ``wgan`` train/D_penalty; for each epoch the
+    learning rates; and in evaluation l1, psnr and ssim after val/ or test/ (see ``ImageMetrics``).
+
+    Args:
+        generator: the network that translates.
+        discriminator: the network that judges; its input channels are those of input and output together, or with
+            ``conditional`` off those of the output alone.
+        gan_mode: the adversarial loss: vanilla, lsgan, wgan or hinge (see ``losses.GANLoss``). lsgan is calmer when
+            D wins. wgan adds the gradient penalty of WGAN-GP, and wants a discriminator without batch norm.
+        lambda_l1: weight of the L1 term, at least 0; 100 is the paper's.
+        label_smoothing: D is asked for 1 minus this on real pictures, in [0, 1); for vanilla and lsgan.
+        penalty_weight: weight of the gradient penalty in mode wgan, at least 0.
+        conditional: whether D sees the input beside the picture that it judges.
+        lr_generator: learning rate of G's Adam.
+        lr_discriminator: learning rate of D's Adam.
+        beta1: first moment's decay of both Adams.
+        beta2: second moment's decay of both Adams.
+        constant_epochs: how many epochs the learning rates stay constant.
+        decay_epochs: over how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
+
+    Raises:
+        ValueError: an option outside its range, or networks whose channels do not fit together.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        gan_mode: GANMode = "vanilla",
+        lambda_l1: float = 100.0,
+        *,
+        label_smoothing: float = 0.0,
+        penalty_weight: float = 10.0,
+        conditional: bool = True,
+        lr_generator: float = 2e-4,
+        lr_discriminator: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        constant_epochs: int = 100,
+        decay_epochs: int = 100,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.save_hyperparameters(ignore=["generator", "discriminator"], logger=False)
+        self.save_hyperparameters(
+            {
+                "generator": generator.recipe(),
+                "discriminator": discriminator.recipe(),
+                "_instantiator": "lightning.pytorch.cli.instantiate_module",  # makes networks of recipes again
+            },
+            logger=False,
+        )
+
+        _refuse_negative(
+            lambda_l1=lambda_l1,
+            penalty_weight=penalty_weight,
+            lr_generator=lr_generator,
+            lr_discriminator=lr_discriminator,
+            constant_epochs=constant_epochs,
+            decay_epochs=decay_epochs,
+        )
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1); got {label_smoothing}")
+        _check_channels(generator, discriminator, conditional)
+        if gan_mode == "wgan" and any(isinstance(m, nn.BatchNorm2d) for m in discriminator.modules()):
+            rank_zero_warn(
+                "gan_mode wgan: the gradient penalty is defined per picture, and batch norm in the discriminator "
+                "couples the pictures of a batch; set the discriminator's norm to instance or none"
+            )
+
+        self.generator = generator
+        self.discriminator = discriminator
+        self.discriminator_loss = GANLoss(gan_mode, real_label=1.0 - label_smoothing)
+        self.generator_loss = GANLoss(gan_mode)  # never smoothed: G wants to be taken for real, not for 0.9
+        self.gan_mode = gan_mode
+        self.lambda_l1 = lambda_l1
+        self.penalty_weight = penalty_weight
+        self.conditional = conditional
+        self.lr_generator = lr_generator
+        self.lr_discriminator = lr_discriminator
+        self.betas = (beta1, beta2)
+        self.constant_epochs = constant_epochs
+        self.decay_epochs = decay_epochs
+        self.val_metrics = ImageMetrics("val/")
+        self.test_metrics = ImageMetrics("test/")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Translate pictures N x C x H x W in [-1, 1]."""
+        output: Tensor = self.generator(input)
+        return output
+
+    # --- training
+
+    def training_step(self, batch: Pairs, batch_idx: int) -> None:
+        """Train D, then G, on one batch."""
+        source, target = batch["input"], batch["target"]
+        fake = self.generator(source)  # once: D judges the very picture that G is then graded on
+        self._update_discriminator(source, target, fake.detach())
+        self._update_generator(source, target, fake)
+
+    def _update_discriminator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
+        # Apart, not as one batch: batch norm then sees real and fake pictures each by themselves.
+        scores_fake = self._judge(source, fake)
+        scores_real = self._judge(source, target)
+        loss_fake = self.discriminator_loss(scores_fake, target_is_real=False)
+        loss_real = self.discriminator_loss(scores_real, target_is_real=True)
+        loss = (loss_fake + loss_real) / 2
+        if self.gan_mode == "wgan":
+            penalty = gradient_penalty(partial(self._judge, source), target, fake, weight=self.penalty_weight)
+            loss = loss + penalty
+            self.log("train/D_penalty", penalty.detach())
+
+        _, optimizer = self.optimizers(use_pl_optimizer=False)
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        # Through the strategy, as Lightning's optimisers do it themselves, but uncounted: see the class's docstring.
+        self.trainer.strategy.optimizer_step(optimizer, closure=lambda: None)
+
+        self.log_dict(
+            {
+                "train/D_real": loss_real.detach(),
+                "train/D_fake": loss_fake.detach(),
+                "train/D_output_real": scores_real.detach().mean(dtype=torch.float32),
+                "train/D_output_fake": scores_fake.detach().mean(dtype=torch.float32),
+            }
+        )
+
+    def _update_generator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
+        optimizer, _ = self.optimizers()
+        with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
+            loss_gan = self.generator_loss(
+                self._judge(source, fake), target_is_real=True, for_discriminator=False
+            )
+            loss_l1 = F.l1_loss(at_least_float32(fake), at_least_float32(target))
+            optimizer.zero_grad()
+            self.manual_backward(loss_gan + self.lambda_l1 * loss_l1)
+            optimizer.step()
+
+        self.log_dict({"train/G_gan": loss_gan.detach(), "train/G_l1": loss_l1.detach()})
+
+    def _judge(self, source: Tensor, picture: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([source, picture], 1) if self.conditional else picture)
+        return scores
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """Make G's and D's Adam, fused where torch has that."""
+        adam = partial(Adam, betas=self.betas, fused=self.device.type in ("cpu", "cuda", "mps", "xpu"))
+        return [
+            adam(self.generator.parameters(), lr=self.lr_generator),
+            adam(self.discriminator.parameters(), lr=self.lr_discriminator),
+        ]
+
+    def on_train_epoch_start(self) -> None:
+        """Set the epoch's learning rates."""
+        factor = learning_rate_factor(self.current_epoch, self.constant_epochs, self.decay_epochs)
+        rates = {"lr/G": factor * self.lr_generator, "lr/D": factor * self.lr_discriminator}
+        for optimizer, rate in zip(self.optimizers(use_pl_optimizer=False), rates.values(), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        self.log_dict(rates)
+
+    # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
+
+    def validation_step(self, batch: Pairs, batch_idx: int) -> None:
+        """Measure one batch of held-out pairs."""
+        self.val_metrics.update(self(batch["input"]), batch["target"])
+        self.log_dict(self.val_metrics)
+
+    def test_step(self, batch: Pairs, batch_idx: int) -> None:
+        """Measure one batch of test pairs."""
+        self.test_metrics.update(self(batch["input"]), batch["target"])
+        self.log_dict(self.test_metrics)
+
+    def predict_step(self, batch: Pairs, batch_idx: int) -> Tensor:
+        """Translate one batch: N x C x H x W in [-1, 1]."""
+        return self(batch["input"])
+
+
+def learning_rate_factor(epoch: int, constant_epochs: int, decay_epochs: int) -> float:
+    """Give the factor of the learning rate in ``epoch``, counted from 0: 1, then linearly down.
+
+    After ``constant_epochs`` of 1 come ``decay_epochs`` in which it falls by 1 / (decay_epochs + 1) each, so that it
+    is not yet 0 in the last. It stays there should the training go on.
+    """
+    decayed = min(max(0, epoch + 1 - constant_epochs), decay_epochs)
+    return 1.0 - decayed / (decay_epochs + 1)
+
+
+def _refuse_negative(**options: float) -> None:
+    for name, value in options.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must not be negative; got {value}")
+
+
+def _check_channels(generator: Generator, discriminator: Discriminator, conditional: bool) -> None:
+    seen = generator.out_channels + (generator.in_channels if conditional else 0)
+    if discriminator.in_channels != seen:
+        what = "input and output together" if conditional else "the output alone"
+        raise ValueError(
+            f"the discriminator's in_channels must be {seen}, for {what}; got {discriminator.in_channels}"
+        )

@@ -1,0 +1,257 @@
+import itertools
+import math
+import warnings
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from losses import GANLoss, gradient_penalty
+
+MODES = ["vanilla", "lsgan", "wgan", "hinge"]
+# D on real, D on fake, G; by hand at x = 2, from the table in the docstring.
+AT_TWO = {
+    "vanilla": (math.log1p(math.exp(-2)), math.log1p(math.exp(2)), math.log1p(math.exp(-2))),
+    "lsgan": (1.0, 4.0, 1.0),
+    "wgan": (-2.0, 2.0, -2.0),
+    "hinge": (0.0, 3.0, -2.0),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_values_by_hand(mode: str) -> None:
+    loss, x = GANLoss(mode), torch.full((2, 1, 3, 3), 2.0, dtype=torch.float64)
+    real, fake, generator = AT_TWO[mode]
+    assert loss(x, True).item() == pytest.approx(real, rel=1e-12)
+    assert loss(x, False).item() == pytest.approx(fake, rel=1e-12)
+    assert loss(x, True, for_discriminator=False).item() == pytest.approx(generator, rel=1e-12)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=20), st.booleans(), st.floats(0, 1), st.floats(0, 1))
+def test_vanilla_and_lsgan_are_torchs_losses_against_the_labels(
+    scores: list[float], real: bool, real_label: float, fake_label: float
+) -> None:
+    x = torch.tensor(scores, dtype=torch.float64)
+    target = torch.full_like(x, torch.tensor(real_label if real else fake_label).item())
+    vanilla, lsgan = (GANLoss(mode, real_label, fake_label)(x, real) for mode in ("vanilla", "lsgan"))
+    assert_close(vanilla, F.binary_cross_entropy_with_logits(x, target))
+    assert_close(lsgan, F.mse_loss(x, target))
+
+
+def test_labels_have_the_shape_dtype_and_device_of_the_prediction() -> None:
+    loss = GANLoss("vanilla", real_label=0.9, fake_label=0.1)
+    prediction = torch.zeros(2, 1, 5, 7, dtype=torch.bfloat16, device="meta")
+    assert loss.get_labels(prediction, True).shape == (2, 1, 5, 7)
+    assert loss.get_labels(prediction, True).dtype == torch.bfloat16
+    assert loss.get_labels(prediction, True).device.type == "meta"
+    prediction = torch.zeros(3, 2)
+    assert_close(loss.get_labels(prediction, True), torch.full((3, 2), 0.9))
+    assert_close(loss.get_labels(prediction, False), torch.full((3, 2), 0.1))
+
+
+def test_labels_move_with_the_module_and_are_not_in_the_state_dict() -> None:
+    loss = GANLoss("lsgan", real_label=0.9)
+    assert loss.state_dict() == {}
+    assert dict(loss.named_buffers()).keys() == {"real_label", "fake_label"}
+    assert loss.to("meta").real_label.device.type == "meta"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_scales_are_averaged_with_equal_weight_whatever_their_size(mode: str) -> None:
+    loss, large, small = GANLoss(mode), torch.randn(2, 1, 8, 8), torch.randn(2, 1, 3, 3)
+    assert_close(loss([large, small], False), (loss(large, False) + loss(small, False)) / 2)
+    assert_close(loss((large,), True), loss(large, True))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_computed_in_at_least_float32_also_under_autocast(mode: str, dtype: torch.dtype, autocast: bool) -> None:
+    loss, x = GANLoss(mode), torch.randn(2, 1, 300, 300).to(dtype)  # 180,000 elements: a float16 sum overflows
+    x = x.abs() + 1
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        value = loss(x, False)
+    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert_close(value.double(), loss(x.double(), False), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("real", "for_discriminator"), [(True, True), (False, True), (True, False)])
+def test_extreme_scores_and_no_scores_give_finite_losses_and_gradients(
+    mode: str, real: bool, for_discriminator: bool
+) -> None:
+    loss = GANLoss(mode)
+    for x in torch.tensor([1e4, -1e4, 0.0]), torch.empty(0, 1, 4, 4):
+        x.requires_grad_()
+        value = loss(x, real, for_discriminator=for_discriminator)
+        value.backward()
+        assert value.isfinite()
+        assert x.grad is not None
+        assert x.grad.isfinite().all()
+    assert value == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_and_their_gradients_are_right(mode: str) -> None:
+    loss, x = GANLoss(mode), torch.randn(3, 1, 2, 2, dtype=torch.float64, requires_grad=True)
+    for real, for_discriminator in ((True, True), (False, True), (True, False)):
+        function = lambda x: loss(x, real, for_discriminator=for_discriminator)  # noqa: B023, E731
+        assert torch.autograd.gradcheck(function, x)
+        assert torch.autograd.gradgradcheck(function, x)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_compiles_to_one_graph_and_takes_non_contiguous_predictions(mode: str) -> None:
+    loss, x = GANLoss(mode), torch.randn(2, 3, 4, 5).permute(3, 1, 0, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.compile itself
+        compiled = torch.compile(loss, backend="eager", fullgraph=True)
+        assert_close(compiled(x, False), loss(x.contiguous(), False))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_generator_that_follows_its_loss_fools_the_discriminator(mode: str) -> None:
+    """Descent on G's loss raises D's score of a fake; descent on D's lowers it."""
+    loss, score = GANLoss(mode), torch.full((1,), 0.5, requires_grad=True)
+    (for_generator,) = torch.autograd.grad(loss(score, True, for_discriminator=False), score)
+    (for_discriminator,) = torch.autograd.grad(loss(score, False), score)
+    assert for_generator < 0 < for_discriminator
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "wgangp"}, "mode must be one of vanilla, lsgan, wgan, hinge; got 'wgangp'"),
+        ({"real_label": 1.1}, "real_label must be in"),
+        ({"fake_label": float("nan")}, "fake_label must be in"),
+        ({"mode": "lsgan", "real_label": float("inf")}, "real_label must be a finite number"),
+        ({"mode": "hinge", "real_label": 0.9}, "real_label has no meaning in mode hinge"),
+        ({"mode": "wgan", "fake_label": -1.0}, "fake_label has no meaning in mode wgan"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GANLoss(**options)
+
+
+def test_bad_calls_are_refused() -> None:
+    with pytest.raises(ValueError, match="empty sequence"):
+        GANLoss()([], True)
+    with pytest.raises(ValueError, match="target_is_real must be True"):
+        GANLoss("hinge")(torch.zeros(1), False, for_discriminator=False)
+
+
+def test_shows_its_options() -> None:
+    assert repr(GANLoss("lsgan", 0.9)) == "GANLoss(mode='lsgan', real_label=0.9, fake_label=0)"
+
+
+# --- gradient_penalty
+
+
+class Linear(nn.Module):
+    """D(x) = w . x for every sample: its gradient is w everywhere, so each penalty has a closed form."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).flatten(1).sum(1)
+
+
+def test_penalties_of_a_linear_critic_by_hand() -> None:
+    critic, x = Linear(torch.tensor([3.0, 4.0], dtype=torch.float64)), torch.randn(6, 2, dtype=torch.float64)
+    assert gradient_penalty(critic, x, x + 1).item() == pytest.approx(10 * (5 - 1) ** 2)
+    assert gradient_penalty(critic, x, x + 1, center=0, weight=1).item() == pytest.approx(25)
+    assert gradient_penalty(critic, x, kind="r1").item() == pytest.approx(10 / 2 * 25)
+
+
+def test_the_norm_is_of_each_sample_over_all_its_dimensions() -> None:
+    """Not one norm for the batch, not a norm over the channels: pictures whose gradients differ in size."""
+    x = torch.randn(3, 2, 4, 4, dtype=torch.float64)
+    critic = lambda x: 0.5 * x.square().flatten(1).sum(1)  # its gradient at x is x  # noqa: E731
+    norms = x.flatten(1).norm(dim=1)
+    assert_close(gradient_penalty(critic, x, x), 10 * (norms - 1).square().mean())
+    assert_close(gradient_penalty(critic, x, kind="r1", weight=2.0), norms.square().mean())
+
+
+def test_each_sample_is_interpolated_by_a_number_of_its_own() -> None:
+    seen: list[Tensor] = []
+
+    def critic(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return x.flatten(1).sum(1)
+
+    gradient_penalty(critic, torch.ones(64, 3, 4, 4), torch.zeros(64, 3, 4, 4))
+    alpha = seen[0].flatten(1)
+    assert (alpha == alpha[:, :1]).all()  # one number inside a sample ...
+    assert len(alpha[:, 0].unique()) == 64  # ... another in each
+    assert 0 <= alpha.min() < 0.2 < 0.8 < alpha.max() <= 1
+
+
+def test_a_map_of_scores_counts_as_its_mean() -> None:
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    patches = nn.Conv2d(3, 1, 4, stride=2, dtype=torch.float64)
+    mean = lambda x: patches(x).mean((1, 2, 3))  # noqa: E731
+    assert_close(gradient_penalty(patches, x, x), gradient_penalty(mean, x, x))
+
+
+@pytest.mark.parametrize("kind", ["wgan-gp", "r1"])
+def test_the_penalty_teaches_the_critic_alone(kind: str) -> None:
+    critic = nn.Sequential(nn.Linear(3, 8), nn.Softplus(), nn.Linear(8, 1))
+    real, fake = (torch.randn(5, 3, requires_grad=True) for _ in range(2))
+    gradient_penalty(critic, real, fake, kind=kind).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in (critic[0].weight, critic[2].weight))
+    assert real.grad is None
+    assert fake.grad is None
+
+
+@pytest.mark.parametrize("kind", ["wgan-gp", "r1"])
+def test_penalty_gradients_agree_with_finite_differences(kind: str) -> None:
+    x, weights = torch.randn(4, 3, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
+
+    def penalty(weights: Tensor) -> Tensor:
+        return gradient_penalty(lambda x: (x @ weights).tanh(), x, x, kind=kind)
+
+    assert torch.autograd.gradcheck(penalty, weights.requires_grad_())
+
+
+def test_a_critic_without_slope_and_a_batch_without_samples_are_finite() -> None:
+    critic = Linear(torch.zeros(3))
+    for kind, samples in itertools.product(("wgan-gp", "r1"), (2, 0)):
+        penalty = gradient_penalty(critic, torch.randn(samples, 3), torch.randn(samples, 3), kind=kind)
+        assert penalty.isfinite()
+        if samples:
+            penalty.backward()
+            assert critic.weight.grad is not None
+            assert critic.weight.grad.isfinite().all()
+        else:
+            assert penalty == 0
+
+
+def test_penalty_is_float32_under_autocast() -> None:
+    critic, x = nn.Linear(3, 1), torch.randn(4, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = gradient_penalty(critic, x.bfloat16(), kind="r1")
+    assert low.dtype == torch.float32
+    assert_close(low, gradient_penalty(critic, x, kind="r1"))  # a linear critic's gradient is its weight
+
+
+def test_batch_norm_in_the_critic_draws_a_warning() -> None:
+    critic = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
+    with pytest.warns(UserWarning, match="couples the samples"):
+        gradient_penalty(critic, torch.randn(4, 3), kind="r1")
+
+
+def test_bad_penalty_calls_are_refused() -> None:
+    x = torch.randn(2, 3)
+    with pytest.raises(ValueError, match="kind must be wgan-gp or r1; got 'gp'"):
+        gradient_penalty(Linear(torch.ones(3)), x, x, kind="gp")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"fake must have the shape of real, \(2, 3\); got none"):
+        gradient_penalty(Linear(torch.ones(3)), x)
+    with pytest.raises(ValueError, match=r"got \(1, 3\)"):
+        gradient_penalty(Linear(torch.ones(3)), x, x[:1])

@@ -1,0 +1,27 @@
+"""What the tests of training share: a Trainer that leaves nothing behind, and networks small enough to train."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+
+from pix2pix import PatchDiscriminator, Pix2Pix, UNetGenerator
+
+
+def quiet_trainer(**options: Any) -> pl.Trainer:
+    quiet = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "limit_val_batches": 0,
+    }
+    return pl.Trainer(**(quiet | options))
+
+
+def small_model(**options: Any) -> Pix2Pix:
+    """For pictures of 16 x 16 and more, RGB to RGB."""
+    generator = UNetGenerator(base_channels=4, levels=3, norm=options.pop("norm", "batch"))
+    channels = 6 if options.get("conditional", True) else 3
+    norm = "none" if options.get("gan_mode") == "wgan" else "batch"
+    return Pix2Pix(generator, PatchDiscriminator(channels, 4, layers=1, norm=norm), **options)
