@@ -1,0 +1,283 @@
+"""The command line: ``python -m pix2pix fit | validate | test | predict | pair``."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import util
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import lightning.pytorch as pl
+import yaml
+from jsonargparse import auto_cli
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from pix2pix.baselines import measure_baselines
+from pix2pix.callbacks import (
+    AtomicCheckpointIO,
+    Curves,
+    ExactResume,
+    Interrupted,
+    PredictionWriter,
+    ProgressBar,
+    SampleGrid,
+    SaveOnInterrupt,
+)
+from pix2pix.data import PairedImages
+from pix2pix.data.pairing import pair
+from pix2pix.module import Pix2Pix
+
+DESCRIPTION = (
+    "Paired image-to-image translation. A further command makes a data set: `pix2pix pair A B OUT` writes pictures side "
+    "by side from two folders. Without --config, `fit` runs the demo: line drawings to coloured pictures. --debug shows "
+    "the tracebacks of errors."
+)
+DEMO = "emoji"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command. Bad input ends with one line and exit code 1, bad usage with one line and exit code 2.
+
+    Args:
+        arguments: the words after ``pix2pix``; by default those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        if words[:1] == ["pair"]:
+            auto_cli(pair, args=words[1:], prog="pix2pix pair", parser_class=OneLineErrors)
+        else:
+            _quiet_lightning()
+            sys.argv[1:] = _with_configuration(words)  # where Lightning looks, also to start more processes
+            CommandLine(
+                Pix2Pix,
+                PairedImages,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                seed_everything_default=0,
+                save_config_callback=SaveRunConfig,
+                parser_class=OneLineErrors,
+                parser_kwargs={"prog": "pix2pix", "description": DESCRIPTION},
+                trainer_defaults={"devices": 1, "max_epochs": 200, "use_distributed_sampler": False},
+            )
+    except Interrupted as stop:
+        run = stop.checkpoint.parent.parent
+        print(f"\nstopped; go on with: python -m pix2pix fit --config {run / 'config.yaml'} --ckpt_path {stop.checkpoint}")
+        sys.exit(128 + stop.signal)
+    except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
+        if debug:
+            raise
+        sys.exit(f"pix2pix: error: {_one_line(error)} (--debug shows where)")
+    except KeyboardInterrupt:
+        sys.exit("pix2pix: stopped")
+
+
+class OneLineErrors(LightningArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End with the message and exit code 2."""
+        sys.stderr.write(f"pix2pix: error: {_one_line(message)} (--help names the options)\n")
+        sys.exit(2)
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Save the whole configuration in the run's folder, and with a run on Weights & Biases."""
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Send it to W&B."""
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_hyperparams(yaml.safe_load(self.parser.dump(self.config, skip_none=False)))
+
+
+class CommandLine(LightningCLI):
+    """LightningCLI with what every run of pix2pix leaves behind."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options that are neither the model's, nor the data's, nor the trainer's."""
+        parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
+        parser.add_argument("--name", type=str, default="pix2pix", help="Name of the run's folder in it.")
+        parser.add_argument(
+            "--wandb",
+            type=Literal["offline", "online", "off"],
+            default="offline",
+            help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's folder "
+            "(`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
+        )
+        parser.add_lightning_class_args(SampleGrid, "samples")
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Make the trainer with the callbacks, loggers and plugins of every run."""
+        given = self._get(self.config_init, "trainer")
+        strategy = given["strategy"]
+        if strategy == "auto" and (given["devices"] != 1 or given["num_nodes"] != 1):
+            # Plain ddp cannot train a GAN: in each backward one of the two networks has no gradients.
+            strategy = "ddp_find_unused_parameters_true"
+        self.trainer_defaults["callbacks"] = self._callbacks()
+        return super().instantiate_trainer(
+            logger=False if given["fast_dev_run"] else [*self._loggers(), *_as_list(given["logger"])],
+            plugins=[*_as_list(given["plugins"]), AtomicCheckpointIO()],
+            strategy=strategy,
+            **kwargs,
+        )
+
+    def _callbacks(self) -> list[Callback]:
+        callbacks: list[Callback] = [ProgressBar(), ExactResume(), Curves(), PredictionWriter()]
+        if self._get(self.config_init, "trainer")["enable_checkpointing"] is not False:
+            best = ModelCheckpoint(
+                filename="best",
+                monitor="val/l1",
+                save_last=True,
+                save_on_train_epoch_end=True,  # after validation would be before the epoch's end: see docs of resume
+                enable_version_counter=False,
+            )
+            callbacks += [best, SaveOnInterrupt()]
+        return callbacks
+
+    def _loggers(self) -> list[Logger]:
+        runs, name, wandb = (self._get(self.config_init, key) for key in ("runs", "name", "wandb"))
+        time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        loggers: list[Logger] = [CSVLogger(runs, name, version=time)]
+        if wandb != "off" and util.find_spec("wandb"):
+            import wandb as weights_and_biases
+
+            folder = Path(runs, name, time)
+            folder.mkdir(parents=True, exist_ok=True)
+            loggers.append(
+                WandbLogger(
+                    name=f"{name} {time}",
+                    save_dir=folder,
+                    project="pix2pix",
+                    offline=wandb == "offline",
+                    settings=weights_and_biases.Settings(silent=True, console="off"),
+                )
+            )
+        elif wandb == "online":
+            raise ModuleNotFoundError("--wandb online needs the package wandb: pip install 'pix2pix-multitask[wandb]'")
+        return loggers
+
+    def before_fit(self) -> None:
+        """Say where the run is."""
+        _say(f"run: {self.trainer.log_dir}")
+
+    def after_fit(self) -> None:
+        """Measure the best checkpoint on the test pairs, beside what needs no training, and say where the pictures are."""
+        run = self.trainer.log_dir
+        if self.trainer.fast_dev_run or self.trainer.checkpoint_callback is None:
+            return
+        self.trainer.test(datamodule=self.datamodule, ckpt_path="best", verbose=False)
+        if self.trainer.is_global_zero:
+            print(self._report())
+            print(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")
+
+    def before_validate(self) -> None:
+        """Insist on a checkpoint."""
+        self._need_checkpoint()
+
+    def before_test(self) -> None:
+        """Insist on a checkpoint."""
+        self._need_checkpoint()
+
+    def after_test(self) -> None:
+        """Compare with what needs no training."""
+        if self.trainer.is_global_zero:
+            print(self._report())
+
+    def before_predict(self) -> None:
+        """Insist on a checkpoint."""
+        self._need_checkpoint()
+
+    def after_predict(self) -> None:
+        """Say where the pictures are."""
+        _say(f"pictures: {self.trainer.log_dir}/predictions")
+
+    def _need_checkpoint(self) -> None:
+        if self._get(self.config, "ckpt_path") is None:
+            raise ValueError(f"{self.subcommand} needs --ckpt_path, such as runs/NAME/TIME/checkpoints/best.ckpt")
+
+    def _report(self) -> str:
+        """Make a table of the test measures and the baselines'."""
+        ours = {key: self.trainer.callback_metrics[f"test/{key}"].item() for key in ("l1", "psnr", "ssim")}
+        rows = {"this model": ours, **measure_baselines(self.datamodule)}
+        lines = [f"{'test pairs':<16}      L1    PSNR    SSIM"]
+        lines += [f"{name:<16}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
+        return "\n".join(lines)
+
+
+def _with_configuration(words: list[str]) -> list[str]:
+    """Fill in the configuration of a command that names none, and find those that travel with the package by name.
+
+    Without ``--config``, ``fit`` takes the demo's, and another command that of the run whose checkpoint it is given.
+    """
+    if not words or words[0].startswith("-"):
+        return words
+    options = words[1:]
+    given = [index for index, word in enumerate(options) if word in ("-c", "--config")]
+    for index in given:
+        shipped = _configurations() / f"{''.join(options[index + 1 : index + 2])}.yaml"
+        if shipped.is_file():
+            options[index + 1] = str(shipped)
+    if not given and not any(word.startswith("--config=") for word in options):
+        run = _run_of_checkpoint(options)
+        configuration = run / "config.yaml" if run else _configurations() / f"{DEMO}.yaml"
+        options = ["--config", str(configuration), *options]
+    return [words[0], *options]
+
+
+def _configurations() -> Path:
+    """Give the folder of the configurations: inside the installed package, or at the top of a clone."""
+    package = Path(__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs" / "pix2pix"
+
+
+def _run_of_checkpoint(options: list[str]) -> Path | None:
+    """Give the folder of the run that wrote the checkpoint named in ``options``, if it is there."""
+    for index, word in enumerate(options):
+        option, _, value = word.partition("=")
+        if option == "--ckpt_path":
+            checkpoint = Path(value or "".join(options[index + 1 : index + 2]))
+            run = checkpoint.parent.parent
+            return run if (run / "config.yaml").is_file() else None
+    return None
+
+
+def _quiet_lightning() -> None:
+    """Leave out what Lightning tells of itself and advises; warnings of other kinds stay."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers",
+        ".*is smaller than the logging interval",
+        ".*LeafSpec.* is deprecated",
+        ".*The dirpath has changed from",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+@rank_zero_only  # type: ignore[untyped-decorator]
+def _say(line: str) -> None:
+    print(line)
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Give an option's value, one, several or none, as a list; True stands for a default that runs have replaced."""
+    if value is None or isinstance(value, bool):
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+if __name__ == "__main__":
+    main()

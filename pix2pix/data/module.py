@@ -1,0 +1,232 @@
+"""The data module of paired pictures."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from pix2pix.data.images import MODES, DataError, as_tensor
+from pix2pix.data.pairs import Pairs, SideBySide
+from pix2pix.data.sampler import EpochBatchSampler, resume_position, run_seed, seed_of
+from pix2pix.data.transforms import PairTransform, Side, Size
+
+Direction = Literal["AtoB", "BtoA"]
+Batches = DataLoader[dict[str, Any]]
+
+
+class Pair(TypedDict):
+    """One sample: pictures C x H x W in [-1, 1], and the pair's name."""
+
+    input: Tensor
+    target: Tensor
+    name: str
+
+
+class PairedImages(pl.LightningDataModule):
+    """Pairs of pictures on disk: ``root/train``, ``root/val`` and ``root/test``.
+
+    Batches are dictionaries: ``input`` and ``target``, N x C x H x W in [-1, 1], and ``name``, N strings.
+
+    A picture's augmentation depends on the run's seed, the epoch and the picture alone, and an epoch's order on the
+    seed and the epoch. The trainer is to leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
+
+    Args:
+        root: the data set's folder.
+        layout: how pairs lie in it: ``SideBySide`` (A and B are the halves of one picture), ``TwoFolders`` (A and B in
+            folders of their own), ``Parquet``, or a class of your own that is made like these.
+        direction: AtoB makes A the input and B the target; BtoA the other way round.
+        load_size: height and width that training pictures are resized to before cropping, one number for squares;
+            null leaves them as they are.
+        crop_size: height and width of what is cut out of that at random; null takes the whole. Evaluation resizes whole
+            pictures to it.
+        flip: whether half of the training pairs are mirrored left to right.
+        label_maps: which side holds labels (flat colours) and not photographs: input, target or both; they are resized
+            without mixing colours.
+        color_jitter: how much brightness, contrast and saturation of the training inputs change, in [0, 1): 0.2 is a
+            factor from 0.8 to 1.2 each. For 1 or 3 input channels.
+        input_channels: channels that inputs are converted to: 1 (grey), 3 (RGB) or 4 (RGBA).
+        target_channels: channels that targets are converted to: 1, 3 or 4.
+        batch_size: pairs in a batch, for each process.
+        num_workers: processes that load pictures; 0 loads them in the main one.
+        train_split: the folder of the training pairs.
+        val_split: the folder of the pairs that choose the best checkpoint.
+        test_split: the folder of the pairs of ``test`` and ``predict``.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        layout: Callable[[Path, str], Pairs] = SideBySide,
+        direction: Direction = "AtoB",
+        load_size: Size | None = 286,
+        crop_size: Size | None = 256,
+        flip: bool = True,
+        label_maps: Side | None = None,
+        color_jitter: float = 0.0,
+        input_channels: Literal[1, 3, 4] = 3,
+        target_channels: Literal[1, 3, 4] = 3,
+        batch_size: int = 1,
+        num_workers: int = 2,
+        train_split: str = "train",
+        val_split: str = "val",
+        test_split: str = "test",
+    ) -> None:
+        super().__init__()
+        for name, channels in ("input_channels", input_channels), ("target_channels", target_channels):
+            if channels not in MODES:
+                raise ValueError(f"{name} must be 1, 3 or 4; got {channels}")
+        if color_jitter and input_channels == 4:
+            raise ValueError("color_jitter works on 1 or 3 input_channels; got 4")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1; got {batch_size}")
+        self.root = Path(root)
+        self.layout = layout
+        self.direction = direction
+        self.transform = PairTransform(load_size, crop_size, flip, label_maps, color_jitter)
+        self.channels = (input_channels, target_channels)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.folders = {"train": train_split, "val": val_split, "test": test_split}
+        self.splits: dict[str, Pairs] = {}
+
+    def setup(self, stage: str) -> None:
+        """Find the pairs that ``stage`` needs, so that what is missing is said before anything starts."""
+        needed = {"fit": ("train", "val"), "validate": ("val",)}.get(stage, ("test",))
+        for split in needed:
+            self.pairs(split)
+        if stage == "fit" and len(self.pairs("train")) < self.batch_size * self._world_size:
+            raise DataError(
+                f"{self.root / self.folders['train']}: {len(self.pairs('train'))} pairs are less than one batch; "
+                f"lower batch_size, {self.batch_size} for each of {self._world_size} processes"
+            )
+
+    def pairs(self, split: str) -> Pairs:
+        """Give the pairs of ``train``, ``val`` or ``test`` as they lie on disk."""
+        if split not in self.splits:
+            self.splits[split] = self.layout(self.root, self.folders[split])
+        return self.splits[split]
+
+    def dataset(self, split: str, augment: bool = False) -> "PairDataset":
+        """Give the pairs of ``train``, ``val`` or ``test`` as the networks see them: ``dataset[epoch, index]``.
+
+        Args:
+            split: which.
+            augment: as in training; otherwise as in evaluation, where nothing is random.
+        """
+        return PairDataset(self.pairs(split), self.transform, self.direction, self.channels, augment)
+
+    def train_dataloader(self) -> Batches:
+        """Give the training batches, from where a resumed run stopped."""
+        pairs = len(self.pairs("train"))
+        batches = pairs // (self.batch_size * self._world_size)
+        epoch, position = resume_position(self.trainer, batches) if self.trainer else (0, 0)
+        return self._loader("train", shuffle=True, epoch=epoch, position=position)
+
+    def val_dataloader(self) -> Batches:
+        """Give the validation pairs, each once."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> Batches:
+        """Give the test pairs, each once."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> Batches:
+        """Give the test pairs, each once."""
+        return self._loader("test")
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def _loader(self, split: str, shuffle: bool = False, epoch: int = 0, position: int = 0) -> Batches:
+        dataset = self.dataset(split, augment=shuffle)
+        rank = self.trainer.global_rank if self.trainer else 0
+        sampler = EpochBatchSampler(
+            len(dataset), self.batch_size, shuffle, rank, self._world_size, epoch, position
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=collate,
+            worker_init_fn=ignore_interrupts,
+            generator=torch.Generator().manual_seed(0),  # or it would draw from torch's own, which a resume must find as it was
+        )
+
+
+class PairDataset(Dataset[Pair]):
+    """Pairs as the networks see them, by (epoch, index).
+
+    Args:
+        pairs: what lies on disk.
+        transform: makes it what the networks see.
+        direction: which of A and B is the input.
+        channels: of input and target.
+        augment: as in training.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        transform: PairTransform,
+        direction: Direction,
+        channels: tuple[int, int],
+        augment: bool,
+    ) -> None:
+        self.pairs = pairs
+        self.transform = transform
+        self.direction = direction
+        self.channels = channels
+        self.augment = augment
+
+    def __len__(self) -> int:
+        """Count the pairs."""
+        return len(self.pairs)
+
+    def __getitem__(self, key: tuple[int, int]) -> Pair:
+        """Read one pair and transform it."""
+        epoch, index = key
+        a, b = self.pairs.read(index)
+        images = (a, b) if self.direction == "AtoB" else (b, a)
+        source, target = (as_tensor(*each) for each in zip(images, self.channels, strict=True))
+        random = None
+        if self.augment:
+            random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
+        name = self.pairs.names[index]
+        try:
+            source, target = self.transform(source, target, random)
+        except ValueError as error:
+            raise DataError(f"{name}: {error}") from None
+        return {"input": source, "target": target, "name": name}
+
+
+def collate(pairs: list[Pair]) -> dict[str, Any]:
+    """Make a batch of pairs.
+
+    Raises:
+        DataError: their sizes differ.
+    """
+    first = pairs[0]["input"].shape
+    for pair in pairs:
+        if (shape := pair["input"].shape) != first:
+            raise DataError(
+                f"{pair['name']}: {shape[1]} x {shape[2]} pixels (height x width), while {pairs[0]['name']} of the same "
+                f"batch has {first[1]} x {first[2]}; set load_size or crop_size, or batch_size to 1"
+            )
+    batch: dict[str, Any] = default_collate(pairs)
+    return batch
+
+
+def ignore_interrupts(worker: int) -> None:
+    """Leave Ctrl-C to the main process, which stops in good order and the workers with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
