@@ -1,5 +1,6 @@
 """The command line: ``python -m pix2pix fit | validate | test | predict | pair``."""
 
+import csv
 import logging
 import sys
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import lightning.pytorch as pl
+import torch
 import yaml
 from jsonargparse import auto_cli
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -63,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 auto_configure_optimizers=False,
                 seed_everything_default=0,
                 save_config_callback=SaveRunConfig,
+                save_config_kwargs={"overwrite": True},  # by a resumed run
                 parser_class=OneLineErrors,
                 parser_kwargs={"prog": "pix2pix", "description": DESCRIPTION},
                 trainer_defaults={"devices": 1, "max_epochs": 200, "use_distributed_sampler": False},
             )
     except Interrupted as stop:
-        run = stop.checkpoint.parent.parent
-        print(f"\nstopped; go on with: python -m pix2pix fit --config {run / 'config.yaml'} --ckpt_path {stop.checkpoint}")
+        print(f"\nstopped; go on with: python -m pix2pix fit --ckpt_path {stop.checkpoint}")
         sys.exit(128 + stop.signal)
     except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
         if debug:
@@ -136,7 +138,8 @@ class CommandLine(LightningCLI):
                 filename="best",
                 monitor="val/l1",
                 save_last=True,
-                save_on_train_epoch_end=True,  # after validation would be before the epoch's end: see docs of resume
+                # By default it saves after validation, which is before the epoch's end: a resume would lose that.
+                save_on_train_epoch_end=True,
                 enable_version_counter=False,
             )
             callbacks += [best, SaveOnInterrupt()]
@@ -145,7 +148,12 @@ class CommandLine(LightningCLI):
     def _loggers(self) -> list[Logger]:
         runs, name, wandb = (self._get(self.config_init, key) for key in ("runs", "name", "wandb"))
         time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        loggers: list[Logger] = [CSVLogger(runs, name, version=time)]
+        checkpoint = self._get(self.config_init, "ckpt_path")
+        if self.subcommand == "fit" and checkpoint and (resumed := _run_of(checkpoint)):
+            runs, name, time = str(resumed.parent.parent), resumed.parent.name, resumed.name
+            loggers: list[Logger] = [_continued_csv(runs, name, time, checkpoint)]
+        else:
+            loggers = [CSVLogger(runs, name, version=time)]
         if wandb != "off" and util.find_spec("wandb"):
             import wandb as weights_and_biases
 
@@ -154,6 +162,8 @@ class CommandLine(LightningCLI):
             loggers.append(
                 WandbLogger(
                     name=f"{name} {time}",
+                    id=f"{name}-{time}",
+                    resume="allow",
                     save_dir=folder,
                     project="pix2pix",
                     offline=wandb == "offline",
@@ -226,7 +236,8 @@ def _with_configuration(words: list[str]) -> list[str]:
         if shipped.is_file():
             options[index + 1] = str(shipped)
     if not given and not any(word.startswith("--config=") for word in options):
-        run = _run_of_checkpoint(options)
+        checkpoint = _checkpoint_in(options)
+        run = _run_of(checkpoint) if checkpoint else None
         configuration = run / "config.yaml" if run else _configurations() / f"{DEMO}.yaml"
         options = ["--config", str(configuration), *options]
     return [words[0], *options]
@@ -239,15 +250,32 @@ def _configurations() -> Path:
     return installed if installed.is_dir() else package.parent / "configs" / "pix2pix"
 
 
-def _run_of_checkpoint(options: list[str]) -> Path | None:
-    """Give the folder of the run that wrote the checkpoint named in ``options``, if it is there."""
+def _checkpoint_in(options: list[str]) -> str | None:
     for index, word in enumerate(options):
-        option, _, value = word.partition("=")
+        option, equals, value = word.partition("=")
         if option == "--ckpt_path":
-            checkpoint = Path(value or "".join(options[index + 1 : index + 2]))
-            run = checkpoint.parent.parent
-            return run if (run / "config.yaml").is_file() else None
+            return value if equals else "".join(options[index + 1 : index + 2])
     return None
+
+
+def _run_of(checkpoint: str) -> Path | None:
+    """Give the folder of the run that wrote ``checkpoint``, if that is where it lies."""
+    run = Path(checkpoint).absolute().parent.parent
+    return run if (run / "config.yaml").is_file() else None
+
+
+def _continued_csv(runs: str, name: str, time: str, checkpoint: str) -> CSVLogger:
+    """Make a CSV logger that keeps what a resumed run has logged up to its checkpoint; Lightning's own begins anew."""
+    file = Path(runs, name, time, "metrics.csv")
+    rows = list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
+    done = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
+    logger = CSVLogger(runs, name, version=time)
+    for row in rows:
+        values = {key: float(value) for key, value in row.items() if value}
+        if values["step"] < done:
+            logger.log_metrics(values, step=int(values.pop("step")))
+    logger.save()
+    return logger
 
 
 def _quiet_lightning() -> None:
@@ -258,7 +286,8 @@ def _quiet_lightning() -> None:
         ".*does not have many workers",
         ".*is smaller than the logging interval",
         ".*LeafSpec.* is deprecated",
-        ".*The dirpath has changed from",
+        ".*exists and is not empty",  # of a resumed run, which goes on in its folder
+        ".*Trainer configured with multiple `ModelCheckpoint` callbacks",  # it takes the first, as it should
     ):
         warnings.filterwarnings("ignore", message)
 

@@ -36,7 +36,9 @@ class Generator(Network):
 
         def fitting(size: int) -> str:
             below = size // self.stride * self.stride
-            return " or ".join(str(fit) for fit in (below, below + self.stride) if fit and fit != size) or str(size)
+            if below == size:
+                return str(size)
+            return f"{below} or {below + self.stride}" if below else str(self.stride)
 
         raise ValueError(
             f"{type(self).__name__}: pictures of {height} x {width} (height x width) do not fit, both must be "

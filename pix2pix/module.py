@@ -200,7 +200,7 @@ class Pix2Pix(pl.LightningModule):
         for optimizer, rate in zip(self.optimizers(use_pl_optimizer=False), rates.values(), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        self.log_dict(rates)
+        self.log_dict(rates, sync_dist=True)  # equal everywhere; Lightning asks for it
 
     # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
 

@@ -16,7 +16,6 @@ from pix2pix.data.sampler import EpochBatchSampler, resume_position, run_seed, s
 from pix2pix.data.transforms import PairTransform, Side, Size
 
 Direction = Literal["AtoB", "BtoA"]
-Batches = DataLoader[dict[str, Any]]
 
 
 class Pair(TypedDict):
@@ -123,22 +122,22 @@ class PairedImages(pl.LightningDataModule):
         """
         return PairDataset(self.pairs(split), self.transform, self.direction, self.channels, augment)
 
-    def train_dataloader(self) -> Batches:
+    def train_dataloader(self) -> "ResumableLoader":
         """Give the training batches, from where a resumed run stopped."""
         pairs = len(self.pairs("train"))
         batches = pairs // (self.batch_size * self._world_size)
         epoch, position = resume_position(self.trainer, batches) if self.trainer else (0, 0)
         return self._loader("train", shuffle=True, epoch=epoch, position=position)
 
-    def val_dataloader(self) -> Batches:
+    def val_dataloader(self) -> "ResumableLoader":
         """Give the validation pairs, each once."""
         return self._loader("val")
 
-    def test_dataloader(self) -> Batches:
+    def test_dataloader(self) -> "ResumableLoader":
         """Give the test pairs, each once."""
         return self._loader("test")
 
-    def predict_dataloader(self) -> Batches:
+    def predict_dataloader(self) -> "ResumableLoader":
         """Give the test pairs, each once."""
         return self._loader("test")
 
@@ -146,13 +145,13 @@ class PairedImages(pl.LightningDataModule):
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
 
-    def _loader(self, split: str, shuffle: bool = False, epoch: int = 0, position: int = 0) -> Batches:
+    def _loader(self, split: str, shuffle: bool = False, epoch: int = 0, position: int = 0) -> "ResumableLoader":
         dataset = self.dataset(split, augment=shuffle)
         rank = self.trainer.global_rank if self.trainer else 0
         sampler = EpochBatchSampler(
             len(dataset), self.batch_size, shuffle, rank, self._world_size, epoch, position
         )
-        return DataLoader(
+        return ResumableLoader(
             dataset,
             batch_sampler=sampler,
             num_workers=self.num_workers,
@@ -160,8 +159,23 @@ class PairedImages(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
             worker_init_fn=ignore_interrupts,
-            generator=torch.Generator().manual_seed(0),  # or it would draw from torch's own, which a resume must find as it was
+            # Of its own, or it would draw from torch's, and a run would depend on how often it made loaders.
+            generator=torch.Generator().manual_seed(0),
         )
+
+
+class ResumableLoader(DataLoader[Any]):
+    """A loader that goes on in the middle of an epoch; its sampler's position follows from the trainer's.
+
+    Lightning takes a loader for resumable if it has these two methods.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what has to be stored: nothing."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what was stored: nothing."""
 
 
 class PairDataset(Dataset[Pair]):

@@ -5,6 +5,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from pix2pix import PatchDiscriminator, Pix2Pix, UNetGenerator
+from pix2pix.layers import Norm
 
 
 def quiet_trainer(**options: Any) -> pl.Trainer:
@@ -19,9 +20,12 @@ def quiet_trainer(**options: Any) -> pl.Trainer:
     return pl.Trainer(**(quiet | options))
 
 
-def small_model(**options: Any) -> Pix2Pix:
+def small_model(norm: Norm = "batch", **options: Any) -> Pix2Pix:
     """For pictures of 16 x 16 and more, RGB to RGB."""
-    generator = UNetGenerator(base_channels=4, levels=3, norm=options.pop("norm", "batch"))
     channels = 6 if options.get("conditional", True) else 3
-    norm = "none" if options.get("gan_mode") == "wgan" else "batch"
-    return Pix2Pix(generator, PatchDiscriminator(channels, 4, layers=1, norm=norm), **options)
+    judge = "none" if options.get("gan_mode") == "wgan" else norm
+    return Pix2Pix(
+        UNetGenerator(base_channels=4, levels=3, norm=norm),
+        PatchDiscriminator(channels, 4, layers=1, norm=judge),
+        **options,
+    )
