@@ -121,9 +121,7 @@ class GANLoss(nn.Module):
         with torch.autocast(prediction.device.type, enabled=False):
             x = at_least_float32(prediction)
             if self.mode == "vanilla":
-                loss = F.binary_cross_entropy_with_logits(
-                    x, self.get_labels(x, target_is_real), reduction="none"
-                )
+                loss = F.binary_cross_entropy_with_logits(x, self.get_labels(x, target_is_real), reduction="none")
             elif self.mode == "lsgan":
                 loss = (x - self.get_labels(x, target_is_real)).square()
             elif self.mode == "hinge" and for_discriminator:
@@ -152,7 +150,8 @@ def gradient_penalty(
     :math:`\hat x_n = \alpha_n x_n + (1 - \alpha_n) g_n`, one :math:`\alpha_n \sim U(0, 1)` and one norm over all other
     dimensions per sample.
 
-    ``r1`` (Mescheder et al. 2018): :math:`\frac{w}{2} \mathrm{mean}_n \lVert\nabla D(x_n)\rVert_2^2` at the real samples.
+    ``r1`` (Mescheder et al. 2018): :math:`\frac{w}{2} \mathrm{mean}_n \lVert\nabla D(x_n)\rVert_2^2`
+    at the real samples.
 
     :math:`D(x_n)` is the mean of all scores that the discriminator gives to sample n, as in the losses of
     :class:`GANLoss`; for one score per sample that is the score itself.

@@ -14,11 +14,11 @@ import lightning.pytorch as pl
 import torch
 import yaml
 from jsonargparse import auto_cli
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from pix2pix.baselines import measure_baselines
 from pix2pix.callbacks import (
@@ -36,9 +36,9 @@ from pix2pix.data.pairing import pair
 from pix2pix.module import Pix2Pix
 
 DESCRIPTION = (
-    "Paired image-to-image translation. A further command makes a data set: `pix2pix pair A B OUT` writes pictures side "
-    "by side from two folders. Without --config, `fit` runs the demo: line drawings to coloured pictures. --debug shows "
-    "the tracebacks of errors."
+    "Paired image-to-image translation. One more command makes a data set: `pix2pix pair A B OUT` writes pictures "
+    "side by side from two folders. Without --config, `fit` runs the demo, line drawings to coloured pictures. "
+    "--debug shows the tracebacks of errors."
 )
 DEMO = "emoji"
 
@@ -111,8 +111,8 @@ class CommandLine(LightningCLI):
             "--wandb",
             type=Literal["offline", "online", "off"],
             default="offline",
-            help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's folder "
-            "(`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
+            help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's "
+            "folder (`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
         )
         parser.add_lightning_class_args(SampleGrid, "samples")
 
@@ -179,9 +179,9 @@ class CommandLine(LightningCLI):
         _say(f"run: {self.trainer.log_dir}")
 
     def after_fit(self) -> None:
-        """Measure the best checkpoint on the test pairs, beside what needs no training, and say where the pictures are."""
+        """Measure the best checkpoint on the test pairs, beside baselines, and say where the pictures are."""
         run = self.trainer.log_dir
-        if self.trainer.fast_dev_run or self.trainer.checkpoint_callback is None:
+        if self._get(self.config, "trainer")["fast_dev_run"] or self.trainer.checkpoint_callback is None:
             return
         self.trainer.test(datamodule=self.datamodule, ckpt_path="best", verbose=False)
         if self.trainer.is_global_zero:
@@ -271,9 +271,9 @@ def _continued_csv(runs: str, name: str, time: str, checkpoint: str) -> CSVLogge
     done = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
     logger = CSVLogger(runs, name, version=time)
     for row in rows:
-        values = {key: float(value) for key, value in row.items() if value}
-        if values["step"] < done:
-            logger.log_metrics(values, step=int(values.pop("step")))
+        step = int(row.pop("step"))
+        if step < done:
+            logger.log_metrics({key: float(value) for key, value in row.items() if value}, step)
     logger.save()
     return logger
 
@@ -292,7 +292,7 @@ def _quiet_lightning() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-@rank_zero_only  # type: ignore[untyped-decorator]
+@rank_zero_only
 def _say(line: str) -> None:
     print(line)
 

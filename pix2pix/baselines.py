@@ -23,7 +23,11 @@ def measure_baselines(data: PairedImages) -> dict[str, dict[str, float]]:
     """
     train, test = data.dataset("train"), data.dataset("test")
     mean, thumbnails = _summarize(train)
-    measures = {"copy the input": ImageMetrics(""), "mean picture": ImageMetrics(""), "nearest drawing": ImageMetrics("")}
+    measures = {
+        "copy the input": ImageMetrics(""),
+        "mean picture": ImageMetrics(""),
+        "nearest drawing": ImageMetrics(""),
+    }
     for index in range(len(test)):
         pair = test[0, index]
         source, target = pair["input"], pair["target"]

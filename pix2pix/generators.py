@@ -215,9 +215,10 @@ def upsample(before: int, width: int, upsampling: Upsampling, bias: bool, kernel
     if upsampling == "transposed":
         # Kernel 4 gives twice the size as it is, kernel 3 with one more row and column.
         extra = 1 if kernel == 3 else 0
-        return [
-            nn.ConvTranspose2d(before, width, kernel, stride=2, padding=1, output_padding=extra, bias=bias)
-        ]
+        return [nn.ConvTranspose2d(before, width, kernel, stride=2, padding=1, output_padding=extra, bias=bias)]
     if upsampling == "resize":
-        return [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(before, width, 3, padding=1, bias=bias)]
+        return [
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.Conv2d(before, width, 3, padding=1, bias=bias),
+        ]
     raise ValueError(f"upsampling must be transposed or resize; got {upsampling!r}")

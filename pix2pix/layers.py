@@ -3,7 +3,7 @@
 import inspect
 from typing import Any, Literal
 
-from lightning.pytorch.core.mixins import HyperparametersMixin
+from lightning.pytorch.core.mixins.hparams_mixin import HyperparametersMixin
 from torch import nn
 
 Norm = Literal["batch", "instance", "none"]
@@ -52,12 +52,11 @@ def needs_bias(norm: Norm) -> bool:
 def initialize(network: nn.Module) -> None:
     """Draw the weights as pix2pix does: convolutions N(0, 0.02), norm weights N(1, 0.02), every bias 0."""
     for module in network.modules():
-        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(weight, 0.0, 0.02)
+            nn.init.normal_(module.weight, 0.0, 0.02)
         elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(weight, 1.0, 0.02)
+            nn.init.normal_(module.weight, 1.0, 0.02)
         else:
             continue
-        if bias is not None:
-            nn.init.zeros_(bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

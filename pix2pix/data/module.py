@@ -148,9 +148,7 @@ class PairedImages(pl.LightningDataModule):
     def _loader(self, split: str, shuffle: bool = False, epoch: int = 0, position: int = 0) -> "ResumableLoader":
         dataset = self.dataset(split, augment=shuffle)
         rank = self.trainer.global_rank if self.trainer else 0
-        sampler = EpochBatchSampler(
-            len(dataset), self.batch_size, shuffle, rank, self._world_size, epoch, position
-        )
+        sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size, epoch, position)
         return ResumableLoader(
             dataset,
             batch_sampler=sampler,
@@ -234,8 +232,8 @@ def collate(pairs: list[Pair]) -> dict[str, Any]:
     for pair in pairs:
         if (shape := pair["input"].shape) != first:
             raise DataError(
-                f"{pair['name']}: {shape[1]} x {shape[2]} pixels (height x width), while {pairs[0]['name']} of the same "
-                f"batch has {first[1]} x {first[2]}; set load_size or crop_size, or batch_size to 1"
+                f"{pair['name']}: {shape[1]} x {shape[2]} pixels (height x width), while {pairs[0]['name']} of the "
+                f"same batch has {first[1]} x {first[2]}; set load_size or crop_size, or batch_size to 1"
             )
     batch: dict[str, Any] = default_collate(pairs)
     return batch

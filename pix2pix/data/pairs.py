@@ -73,7 +73,8 @@ class TwoFolders(Pairs):
             _refuse_same_names(images)
             files.append({file.stem: file for file in images})
         self.files_a, self.files_b = files
-        for present, absent, folder in (*files, folders[1]), (*reversed(files), folders[0]):
+        sides = (self.files_a, self.files_b, folders[1]), (self.files_b, self.files_a, folders[0])
+        for present, absent, folder in sides:
             if alone := sorted(present.keys() - absent.keys()):
                 more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
                 raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}")

@@ -24,9 +24,7 @@ class Parquet(Pairs):
         column_b: the column of B; with none given, the second that holds pictures.
     """
 
-    def __init__(
-        self, root: Path, split: str, column_a: str | None = None, column_b: str | None = None
-    ) -> None:
+    def __init__(self, root: Path, split: str, column_a: str | None = None, column_b: str | None = None) -> None:
         try:
             import pyarrow as arrow
             from pyarrow import parquet

@@ -88,7 +88,7 @@ def resume_position(trainer: pl.Trainer, batches: int) -> tuple[int, int]:
         batches: the batches of a whole epoch.
     """
     loop = trainer.fit_loop
-    epoch, done = loop.epoch_progress.current.processed, 0
+    epoch, done = trainer.current_epoch, 0
     if loop.is_resuming and loop.epoch_progress.current.ready > epoch:
         done = loop.epoch_loop.batch_progress.current.ready
     return epoch + done // batches, done % batches

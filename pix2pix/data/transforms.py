@@ -42,8 +42,10 @@ class PairTransform:
             raise ValueError(f"color_jitter must be in [0, 1); got {color_jitter}")
         self.load_size = _height_width("load_size", load_size)
         self.crop_size = _height_width("crop_size", crop_size)
-        if self.load_size and self.crop_size and any(
-            load < crop for load, crop in zip(self.load_size, self.crop_size, strict=True)
+        if (
+            self.load_size
+            and self.crop_size
+            and any(load < crop for load, crop in zip(self.load_size, self.crop_size, strict=True))
         ):
             raise ValueError(f"crop_size {crop_size} must not be larger than load_size {load_size}")
         self.flip = flip

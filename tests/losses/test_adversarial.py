@@ -71,7 +71,10 @@ def test_scales_are_averaged_with_equal_weight_whatever_their_size(mode: str) ->
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("autocast", [False, True])
 def test_computed_in_at_least_float32_also_under_autocast(mode: str, dtype: torch.dtype, autocast: bool) -> None:
-    loss, x = GANLoss(mode), torch.randn(2, 1, 300, 300).to(dtype)  # 180,000 elements: a float16 sum overflows
+    loss, x = (
+        GANLoss(mode),
+        torch.randn(2, 1, 300, 300).to(dtype),
+    )  # 180,000 elements: a float16 sum overflows
     x = x.abs() + 1
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         value = loss(x, False)

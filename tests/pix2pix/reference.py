@@ -18,7 +18,13 @@ def unet_names(levels: int, norm: Norm) -> list[str]:
             inner = [f"model.1.{name}" for name in block(1)]
             return ["model.0.weight", *bias("model.0"), *inner, "model.3.weight", "model.3.bias"]
         if level == levels - 1:
-            return ["model.1.weight", *bias("model.1"), "model.3.weight", *bias("model.3"), *normed("model.4")]
+            return [
+                "model.1.weight",
+                *bias("model.1"),
+                "model.3.weight",
+                *bias("model.3"),
+                *normed("model.4"),
+            ]
         inner = [f"model.3.{name}" for name in block(level + 1)]
         down = ["model.1.weight", *bias("model.1"), *normed("model.2")]
         return [*down, *inner, "model.5.weight", *bias("model.5"), *normed("model.6")]

@@ -78,5 +78,5 @@ def test_spectral_norm_bounds_every_convolution() -> None:
 
 @pytest.mark.parametrize("layers", [-1, 7])
 def test_bad_options_are_refused(layers: int) -> None:
-    with pytest.raises(ValueError, match="layers must be 0 .* to 6"):
+    with pytest.raises(ValueError, match=r"layers must be 0 .* to 6"):
         PatchDiscriminator(layers=layers)

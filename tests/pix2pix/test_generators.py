@@ -49,7 +49,7 @@ def test_resnet_keeps_the_size(norm: str, upsampling: str) -> None:
 def test_a_size_that_does_not_fit_is_refused_with_the_sizes_that_do() -> None:
     with pytest.raises(ValueError, match=r"200 x 256 .* multiples of 64: take height 192 or 256 and width 256$"):
         UNetGenerator(base_channels=2, levels=6)(torch.zeros(1, 3, 200, 256))
-    with pytest.raises(ValueError, match="take height 4 and width 8$"):
+    with pytest.raises(ValueError, match=r"take height 4 and width 8$"):
         ResNetGenerator(base_channels=2, blocks=1)(torch.zeros(1, 3, 3, 8))
 
 

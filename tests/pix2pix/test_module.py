@@ -65,7 +65,10 @@ def test_g_runs_once_in_a_step_and_d_gets_no_gradients_in_gs_part(tmp_path: Path
     d_gradients = [p.grad.clone() for p in model.discriminator.parameters() if p.grad is not None]
     assert g_step == (True, True)  # D's are those of its own step ...
     batch = next(iter(small_data(tmp_path / "data").train_dataloader()))
-    with patch.object(model, "log_dict"), patch.object(model, "manual_backward", lambda loss: loss.backward()):
+    with (
+        patch.object(model, "log_dict"),
+        patch.object(model, "manual_backward", lambda loss: loss.backward()),
+    ):
         fake = model(batch["input"])
         model._update_generator(batch["input"], batch["target"], fake)
     after = [p.grad for p in model.discriminator.parameters()]
@@ -187,8 +190,11 @@ def test_steps_count_batches(tmp_path: Path) -> None:
     trainer = quiet_trainer(max_steps=7)
     trainer.fit(model, datamodule=data)
     assert trainer.global_step == 7
-    assert [int(optimizer.state[group["params"][0]]["step"]) for optimizer in trainer.optimizers
-            for group in optimizer.param_groups] == [7, 7]
+    assert [
+        int(optimizer.state[group["params"][0]]["step"])
+        for optimizer in trainer.optimizers
+        for group in optimizer.param_groups
+    ] == [7, 7]
 
 
 # --- precision
@@ -199,7 +205,15 @@ def test_bf16_mixed_trains_and_measures_in_float32(tmp_path: Path) -> None:
     trainer = quiet_trainer(max_epochs=1, precision="bf16-mixed", limit_val_batches=1.0, num_sanity_val_steps=0)
     trainer.fit(model, datamodule=data)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    for name in ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1", "val/psnr", "val/ssim"):
+    for name in (
+        "train/G_gan",
+        "train/G_l1",
+        "train/D_real",
+        "train/D_fake",
+        "val/l1",
+        "val/psnr",
+        "val/ssim",
+    ):
         assert trainer.callback_metrics[name].dtype == torch.float32, name
         assert trainer.callback_metrics[name].isfinite()
 
@@ -259,7 +273,10 @@ def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(tmp_path: Path)
 def test_two_processes_train_as_one_with_their_batches_joined(mode: str, tmp_path: Path) -> None:
     start = small_model(norm="none").state_dict()
     trained = []
-    for batch_size, options in (1, {"devices": 2, "strategy": "ddp_fork_find_unused_parameters_true"}), (2, {}):
+    for batch_size, options in (
+        (1, {"devices": 2, "strategy": "ddp_fork_find_unused_parameters_true"}),
+        (2, {}),
+    ):
         # The penalty draws random numbers of its own in each process: it is made, but does not count.
         model = small_model(norm="none", gan_mode=mode, penalty_weight=0.0).double()
         model.load_state_dict(start)
@@ -300,7 +317,11 @@ def test_labels_and_measures_are_not_in_the_state_dict() -> None:
 @pytest.mark.parametrize("generator", [UNetGenerator, ResNetGenerator])
 def test_a_checkpoint_made_from_python_rebuilds_the_model(generator: Any, tmp_path: Path) -> None:
     model = Pix2Pix(
-        generator(base_channels=4, norm="instance", **({"levels": 3} if generator is UNetGenerator else {"blocks": 1})),
+        generator(
+            base_channels=4,
+            norm="instance",
+            **({"levels": 3} if generator is UNetGenerator else {"blocks": 1}),
+        ),
         PatchDiscriminator(3, 4, layers=1, spectral_norm=True),
         "lsgan",
         lambda_l1=10.0,

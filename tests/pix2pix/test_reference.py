@@ -6,7 +6,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import pytest
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -42,7 +41,10 @@ def test_four_training_steps(case: dict[str, Any]) -> None:
     )
     assert sum(p.numel() for p in generator.parameters()) == case["params_G"]
     assert sum(p.numel() for p in discriminator.parameters()) == case["params_D"]
-    for network, names in (generator, unet_names(8, case["norm"])), (discriminator, patch_names(case["norm"])):
+    for network, names in (
+        (generator, unet_names(8, case["norm"])),
+        (discriminator, patch_names(case["norm"])),
+    ):
         shapes = [tensor.shape for tensor in network.state_dict().values()]
         load_reference_weights(network.double(), filled(names, shapes))
 

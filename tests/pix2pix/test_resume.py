@@ -48,10 +48,18 @@ def run(folder: Path, workers: int, resume: Path | None = None, stop: Signal | N
     )
     if resume is None:
         torch.manual_seed(7)
-        model.load_state_dict({n: torch.randn_like(t) / 20 if t.is_floating_point() and "var" not in n else t
-                               for n, t in model.state_dict().items()})
+        model.load_state_dict(
+            {
+                n: torch.randn_like(t) / 20 if t.is_floating_point() and "var" not in n else t
+                for n, t in model.state_dict().items()
+            }
+        )
     best = ModelCheckpoint(
-        folder / "checkpoints", "best", "val/l1", save_last=True, save_on_train_epoch_end=True,
+        folder / "checkpoints",
+        "best",
+        "val/l1",
+        save_last=True,
+        save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
     callbacks = [ExactResume(), GeneratorEMA(0.9), best, SaveOnInterrupt(), *([stop] if stop else [])]

@@ -1,0 +1,24 @@
+# Both targets set everything up by themselves: Python 3.11 or newer, make and a package index are all they need.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test clean
+
+demo: .venv/demo.done  ## train on line drawings and show coloured pictures
+	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
+
+test: .venv/dev.done  ## format, lint, types, tests and coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/%.done: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --editable '.[$*]'
+	touch $@
+
+clean:  ## remove what can be made again; runs and data sets stay
+	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
