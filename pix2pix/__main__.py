@@ -217,8 +217,8 @@ class CommandLine(LightningCLI):
         """Make a table of the test measures and the baselines'."""
         ours = {key: self.trainer.callback_metrics[f"test/{key}"].item() for key in ("l1", "psnr", "ssim")}
         rows = {"this model": ours, **measure_baselines(self.datamodule)}
-        lines = [f"{'test pairs':<16}      L1    PSNR    SSIM"]
-        lines += [f"{name:<16}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
+        lines = [f"{'test pairs':<20}      L1    PSNR    SSIM"]
+        lines += [f"{name:<20}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
         return "\n".join(lines)
 
 
@@ -287,6 +287,7 @@ def _quiet_lightning() -> None:
         ".*is smaller than the logging interval",
         ".*LeafSpec.* is deprecated",
         ".*exists and is not empty",  # of a resumed run, which goes on in its folder
+        ".*The dirpath has changed from",  # of a test, which has a folder of its own
         ".*Trainer configured with multiple `ModelCheckpoint` callbacks",  # it takes the first, as it should
     ):
         warnings.filterwarnings("ignore", message)

@@ -23,11 +23,8 @@ def measure_baselines(data: PairedImages) -> dict[str, dict[str, float]]:
     """
     train, test = data.dataset("train"), data.dataset("test")
     mean, thumbnails = _summarize(train)
-    measures = {
-        "copy the input": ImageMetrics(""),
-        "mean picture": ImageMetrics(""),
-        "nearest drawing": ImageMetrics(""),
-    }
+    names = ("copy the input", "mean picture", "nearest in training")
+    measures = {name: ImageMetrics("", across_processes=False) for name in names}
     for index in range(len(test)):
         pair = test[0, index]
         source, target = pair["input"], pair["target"]

