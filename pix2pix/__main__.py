@@ -26,10 +26,10 @@ from pix2pix.callbacks import (
     Curves,
     ExactResume,
     Interrupted,
+    LastCheckpoint,
     PredictionWriter,
     ProgressBar,
     SampleGrid,
-    SaveOnInterrupt,
 )
 from pix2pix.data import PairedImages
 from pix2pix.data.pairing import pair
@@ -137,12 +137,11 @@ class CommandLine(LightningCLI):
             best = ModelCheckpoint(
                 filename="best",
                 monitor="val/l1",
-                save_last=True,
                 # By default it saves after validation, which is before the epoch's end: a resume would lose that.
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             )
-            callbacks += [best, SaveOnInterrupt()]
+            callbacks += [best, LastCheckpoint()]
         return callbacks
 
     def _loggers(self) -> list[Logger]:
@@ -287,6 +286,7 @@ def _quiet_lightning() -> None:
         ".*is smaller than the logging interval",
         ".*LeafSpec.* is deprecated",
         ".*exists and is not empty",  # of a resumed run, which goes on in its folder
+        "You are using a custom batch sampler",  # which returns every sample once
         ".*The dirpath has changed from",  # of a test, which has a folder of its own
         ".*Trainer configured with multiple `ModelCheckpoint` callbacks",  # it takes the first, as it should
     ):

@@ -194,11 +194,16 @@ class Pix2Pix(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Set the epoch's learning rates."""
         factor = learning_rate_factor(self.current_epoch, self.constant_epochs, self.decay_epochs)
-        rates = {"lr/G": factor * self.lr_generator, "lr/D": factor * self.lr_discriminator}
-        for optimizer, rate in zip(self.trainer.optimizers, rates.values(), strict=True):
+        rates = self.lr_generator, self.lr_discriminator
+        for optimizer, rate in zip(self.trainer.optimizers, rates, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate
-        self.log_dict(rates, sync_dist=True)  # equal everywhere; Lightning asks for it
+                group["lr"] = factor * rate
+
+    def on_train_epoch_end(self) -> None:
+        """Log the learning rates; here, as a run that is resumed in an epoch's middle has not seen its begin."""
+        names = ("lr/G", "lr/D")
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in self.trainer.optimizers]
+        self.log_dict(dict(zip(names, rates, strict=True)), sync_dist=True)  # equal everywhere; Lightning asks for it
 
     # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
 

@@ -4,7 +4,7 @@ from pix2pix.callbacks.checkpoint_io import AtomicCheckpointIO
 from pix2pix.callbacks.curves import Curves
 from pix2pix.callbacks.ema import GeneratorEMA
 from pix2pix.callbacks.exact_resume import ExactResume
-from pix2pix.callbacks.interrupt import Interrupted, SaveOnInterrupt
+from pix2pix.callbacks.last_checkpoint import Interrupted, LastCheckpoint
 from pix2pix.callbacks.predictions import PredictionWriter
 from pix2pix.callbacks.progress import ProgressBar
 from pix2pix.callbacks.samples import SampleGrid
@@ -15,8 +15,8 @@ __all__ = [
     "ExactResume",
     "GeneratorEMA",
     "Interrupted",
+    "LastCheckpoint",
     "PredictionWriter",
     "ProgressBar",
     "SampleGrid",
-    "SaveOnInterrupt",
 ]

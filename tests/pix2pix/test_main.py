@@ -27,6 +27,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "pix2pix").glob("*.yam
 
 # Lightning warns, once in a process, of what the command line silences for its users.
 pytestmark = [
+    pytest.mark.filterwarnings("ignore:You are using a custom batch sampler"),
     pytest.mark.filterwarnings("ignore:.*The dirpath has changed from"),
     pytest.mark.filterwarnings("ignore:.*exists and is not empty"),
     pytest.mark.filterwarnings("ignore:.*is smaller than the logging interval"),
@@ -234,7 +235,7 @@ def test_two_processes_from_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model.lambda", "3"], "lambda"),
+        (["--model.lambda_l2", "3"], "lambda_l2"),
         (["--model.lambda_l1", "abc"], "model.lambda_l1"),
         (["--model.gan_mode", "wgangp"], "model.gan_mode"),
         (["--data.batch_size", "two"], "batch_size"),
@@ -369,7 +370,7 @@ def test_the_commands_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
     assert stopped.value.code == 0
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert all(command in said for command in ("fit", "validate", "test", "predict", "pix2pix pair A B OUT"))
 
 

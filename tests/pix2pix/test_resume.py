@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator
-from pix2pix.callbacks import AtomicCheckpointIO, ExactResume, GeneratorEMA, Interrupted, SaveOnInterrupt
+from pix2pix.callbacks import AtomicCheckpointIO, ExactResume, GeneratorEMA, Interrupted, LastCheckpoint
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer
 
@@ -58,11 +58,10 @@ def run(folder: Path, workers: int, resume: Path | None = None, stop: Signal | N
         folder / "checkpoints",
         "best",
         "val/l1",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks = [ExactResume(), GeneratorEMA(0.9), best, SaveOnInterrupt(), *([stop] if stop else [])]
+    callbacks = [ExactResume(), GeneratorEMA(0.9), best, LastCheckpoint(), *([stop] if stop else [])]
     trainer = quiet_trainer(
         max_epochs=EPOCHS,
         callbacks=callbacks,
@@ -127,7 +126,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path, uninterrupted: st
 
 
 def test_a_second_signal_stops_at_once() -> None:
-    callback = SaveOnInterrupt()
+    callback = LastCheckpoint()
     callback._receive(signal.SIGINT, None)
     with pytest.raises(KeyboardInterrupt):
         callback._receive(signal.SIGINT, None)

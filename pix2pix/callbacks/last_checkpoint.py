@@ -1,4 +1,4 @@
-"""Ctrl-C, and the SIGTERM of a cluster whose time is up, end a run in good order."""
+"""The checkpoint to go on from: after every epoch, and when a signal ends the run."""
 
 import signal
 from pathlib import Path
@@ -26,17 +26,19 @@ class Interrupted(BaseException):
         self.signal = signal
 
 
-class SaveOnInterrupt(Checkpoint):
-    """On SIGINT (Ctrl-C) or SIGTERM finish the batch, save ``checkpoints/last.ckpt`` and raise ``Interrupted``.
+class LastCheckpoint(Checkpoint):
+    """Save ``checkpoints/last.ckpt`` at every epoch's end; on Ctrl-C (SIGINT) or SIGTERM, as soon as the batch is done.
 
-    Between batches the state is whole: D and G have both made their steps. All processes of a run stop together,
-    whichever got the signal. A second signal stops at once, without saving.
+    After a signal it raises ``Interrupted``. Between batches the state is whole: D and G have both made their steps.
+    All processes of a run stop together, whichever got the signal. A second signal stops at once, without saving.
     """
 
-    # A Checkpoint, so that it comes after ModelCheckpoint at an epoch's end, which may choose a best one first.
+    # ModelCheckpoint(save_last=True) is no replacement: it saves the last epoch only if that was also the best. This is
+    # a Checkpoint itself, so that at an epoch's end it comes after ModelCheckpoint and saves what that has chosen.
 
     def __init__(self) -> None:
         self._received: int | None = None
+        self._saved_to_stop = False
         self._handlers: dict[signal.Signals, Any] = {}
         self._file = Path()
 
@@ -46,7 +48,7 @@ class SaveOnInterrupt(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over the signals."""
-        self._received = None
+        self._received, self._saved_to_stop = None, False
         self._handlers = {each: signal.signal(each, self._receive) for each in SIGNALS}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
@@ -57,21 +59,35 @@ class SaveOnInterrupt(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if asked to; but an epoch's last batch leaves that to the epoch's end."""
+        """Save if a signal came; but an epoch's last batch leaves that to the epoch's end."""
         # Several processes have to agree, and asking them costs a synchronisation.
-        asked = trainer.world_size == 1 or (batch_idx + 1) % ASK_EVERY == 0
-        if asked and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            self._stop_if_received(trainer)
+        ask = trainer.world_size == 1 or (batch_idx + 1) % ASK_EVERY == 0
+        if ask and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and self._shall_stop(trainer):
+            trainer.save_checkpoint(self._file)
+            self._saved_to_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop if asked to, unless this was the last epoch."""
-        if trainer.current_epoch + 1 != trainer.max_epochs:
-            self._stop_if_received(trainer)
+        """Save."""
+        trainer.save_checkpoint(self._file)
+        self._saved_to_stop = self._shall_stop(trainer)
 
-    def _stop_if_received(self, trainer: pl.Trainer) -> None:
-        received = self._received is not None
-        if trainer.strategy.reduce_boolean_decision(received, all=False):
-            trainer.save_checkpoint(self._file)
+    # To stop waits for the next batch or epoch to begin: only then has Lightning logged what the saved one measured.
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop if that was saved for."""
+        self._stop()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop if that was saved for."""
+        self._stop()
+
+    def _shall_stop(self, trainer: pl.Trainer) -> bool:
+        return trainer.strategy.reduce_boolean_decision(self._received is not None, all=False)
+
+    def _stop(self) -> None:
+        if self._saved_to_stop:
             raise Interrupted(self._file, self._received or signal.SIGTERM)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
