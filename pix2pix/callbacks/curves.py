@@ -8,12 +8,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 PANELS = {
-    "generator": ("train/G_gan", "train/G_l1"),
+    "generator: adversarial loss": ("train/G_gan",),
+    "generator: L1": ("train/G_l1",),
     "discriminator": ("train/D_real", "train/D_fake", "train/D_penalty"),
     "discriminator's mean scores": ("train/D_output_real", "train/D_output_fake"),
     "validation L1": ("val/l1",),
     "validation PSNR (dB)": ("val/psnr",),
     "validation SSIM": ("val/ssim",),
+    "learning rates": ("lr/G", "lr/D"),
 }
 
 
@@ -49,8 +51,8 @@ def draw_curves(metrics: Path) -> Figure:
     """Draw the losses and measures in a ``metrics.csv`` over the batches."""
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    figure = Figure(figsize=(15, 8), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(2, 3).flat, PANELS.items(), strict=True):
+    figure = Figure(figsize=(18, 8), layout="constrained")
+    for axes, (title, names) in zip(figure.subplots(2, 4).flat, PANELS.items(), strict=True):
         for name in names:
             points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
             if points:

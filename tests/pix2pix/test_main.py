@@ -107,7 +107,7 @@ def test_fit_leaves_everything_and_says_where(capsys: pytest.CaptureFixture[str]
     ]
     assert sorted(file.name for file in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert sorted(file.name for file in (run / "samples").iterdir()) == ["epoch_000.png", "epoch_001.png"]
-    assert open_image(run / "curves.png").size == (1500, 800)
+    assert open_image(run / "curves.png").size == (1800, 800)
 
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["model"]["lambda_l1"] == 100.0  # the whole configuration: defaults too

@@ -1,0 +1,59 @@
+"""What the project promises about itself: its imports point down, and its wheel works without a clone."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {"losses": {"losses"}, "pix2pix": {"pix2pix", "losses"}, "multitask": {"multitask", "losses"}}
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_down(package: str) -> None:
+    for file in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file}: a relative import"
+                names = [node.module or ""]
+            imported = {name.partition(".")[0] for name in names} & MAY_IMPORT.keys()
+            assert imported <= MAY_IMPORT[package], f"{file} imports {imported}"
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_every_package_is_typed_and_introduces_itself(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+    assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
+
+
+def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
+    """Built, installed without dependencies into an empty folder, it prints a configuration that travelled inside."""
+    source = tmp_path / "source"  # a copy: building leaves files behind
+    for name in ("losses", "pix2pix", "multitask", "configs"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
+    assert {path.name for path in site.iterdir() if path.suffix != ".dist-info"} <= {*MAY_IMPORT, "bin"}
+    assert all((site / package / "py.typed").is_file() for package in MAY_IMPORT)
+
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    where = [sys.executable, "-c", "import pix2pix; print(pix2pix.__file__)"]
+    found = subprocess.run(where, cwd=empty, env=environment, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(str(site))  # not the clone
+    command = [sys.executable, "-m", "pix2pix", "fit", "--config", "facades", "--print_config"]
+    result = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=True)
+    assert yaml.safe_load(result.stdout)["data"]["init_args"]["direction"] == "BtoA"
