@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import pickle
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             auto_cli(pair, args=words[1:], prog="pix2pix pair", parser_class=OneLineErrors)
         else:
             _quiet_lightning()
+            if checkpoint := _checkpoint_in(words):
+                _check_readable(checkpoint)
             sys.argv[1:] = _with_configuration(words)  # where Lightning looks, also to start more processes
             CommandLine(
                 Pix2Pix,
@@ -71,14 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 trainer_defaults={"devices": 1, "max_epochs": 200, "use_distributed_sampler": False},
             )
     except Interrupted as stop:
-        print(f"\nstopped; go on with: python -m pix2pix fit --ckpt_path {stop.checkpoint}")
+        _say(f"\nstopped; go on with: python -m pix2pix fit --ckpt_path {stop.checkpoint}")
         sys.exit(128 + stop.signal)
     except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
         if debug:
             raise
         sys.exit(f"pix2pix: error: {_one_line(error)} (--debug shows where)")
     except KeyboardInterrupt:
-        sys.exit("pix2pix: stopped")
+        sys.stderr.write("pix2pix: stopped\n")
+        sys.exit(128 + signal.SIGINT)
 
 
 class OneLineErrors(LightningArgumentParser):
@@ -132,8 +137,9 @@ class CommandLine(LightningCLI):
         )
 
     def _callbacks(self) -> list[Callback]:
+        trainer = self._get(self.config_init, "trainer")
         callbacks: list[Callback] = [ProgressBar(), ExactResume(), Curves(), PredictionWriter()]
-        if self._get(self.config_init, "trainer")["enable_checkpointing"] is not False:
+        if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
             best = ModelCheckpoint(
                 filename="best",
                 monitor="val/l1",
@@ -156,14 +162,12 @@ class CommandLine(LightningCLI):
         if wandb != "off" and util.find_spec("wandb"):
             import wandb as weights_and_biases
 
-            folder = Path(runs, name, time)
-            folder.mkdir(parents=True, exist_ok=True)
             loggers.append(
                 WandbLogger(
                     name=f"{name} {time}",
                     id=f"{name}-{time}",
                     resume="allow",
-                    save_dir=folder,
+                    save_dir=Path(runs, name, time),
                     project="pix2pix",
                     offline=wandb == "offline",
                     settings=weights_and_biases.Settings(silent=True, console="off"),
@@ -255,6 +259,18 @@ def _checkpoint_in(options: list[str]) -> str | None:
         if option == "--ckpt_path":
             return value if equals else "".join(options[index + 1 : index + 2])
     return None
+
+
+def _check_readable(checkpoint: str) -> None:
+    """Refuse what is no checkpoint of ours, before anything is begun; its tensors are not read for that."""
+    try:
+        readable = "state_dict" in torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(f"{checkpoint}: no such file") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, TypeError):
+        readable = False
+    if not readable:
+        raise ValueError(f"{checkpoint}: no checkpoint that can be read; take another, such as last.ckpt or best.ckpt")
 
 
 def _run_of(checkpoint: str) -> Path | None:

@@ -25,12 +25,18 @@ class Generator(Network):
         self.out_channels = out_channels
         self.stride = stride
 
-    def check_size(self, height: int, width: int) -> None:
-        """Refuse a size that does not fit.
+    def check(self, x: Tensor) -> None:
+        """Refuse pictures that do not fit.
 
         Raises:
-            ValueError: H or W is no multiple of ``stride``; the message names the sizes next to it that are.
+            ValueError: not ``in_channels``, or H or W is no multiple of ``stride``; the message names those next to it.
         """
+        channels, height, width = x.shape[-3:]
+        if channels != self.in_channels:
+            raise ValueError(
+                f"{type(self).__name__}: pictures of {channels} channels do not fit, it takes {self.in_channels}: set "
+                "its in_channels, or the data's input_channels"
+            )
         if height % self.stride == 0 and width % self.stride == 0:
             return
 
@@ -116,7 +122,7 @@ class UNetGenerator(Generator):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate pictures N x in_channels x H x W in [-1, 1]; H and W multiples of 2**levels."""
-        self.check_size(*x.shape[-2:])
+        self.check(x)
         skips = []
         for down in self.encoder:
             x = down(x)  # half the size at each level
@@ -180,7 +186,7 @@ class ResNetGenerator(Generator):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate pictures N x in_channels x H x W in [-1, 1]; H and W multiples of 4, at least 8."""
-        self.check_size(*x.shape[-2:])
+        self.check(x)
         x = self.stem(x)  # H x W
         x = self.down(x)  # H/4 x W/4
         x = self.blocks(x)

@@ -17,8 +17,8 @@ from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics
 
 
-class Pairs(TypedDict):
-    """A batch: pictures N x C x H x W in [-1, 1], what they shall become, and N names."""
+class Batch(TypedDict):
+    """Pictures N x C x H x W in [-1, 1], what they shall become, and N names."""
 
     input: Tensor
     target: Tensor
@@ -134,12 +134,22 @@ class Pix2Pix(pl.LightningModule):
 
     # --- training
 
-    def training_step(self, batch: Pairs, batch_idx: int) -> None:
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         source, target = batch["input"], batch["target"]
-        fake = self.generator(source)  # once: D judges the very picture that G is then graded on
+        fake = self._translate(batch)  # once: D judges the very picture that G is then graded on
         self._update_discriminator(source, target, fake.detach())
         self._update_generator(source, target, fake)
+
+    def _translate(self, batch: Batch) -> Tensor:
+        fake: Tensor = self.generator(batch["input"])
+        if fake.shape != batch["target"].shape:
+            made, wanted = (" x ".join(map(str, shape[1:])) for shape in (fake.shape, batch["target"].shape))
+            raise ValueError(
+                f"the generator makes pictures of {made} (channels x height x width) while the targets are {wanted}: "
+                "set its out_channels, or the data's target_channels"
+            )
+        return fake
 
     def _update_discriminator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
         # Apart, not as one batch: batch norm then sees real and fake pictures each by themselves.
@@ -163,8 +173,8 @@ class Pix2Pix(pl.LightningModule):
             {
                 "train/D_real": loss_real.detach(),
                 "train/D_fake": loss_fake.detach(),
-                "train/D_output_real": scores_real.detach().mean(dtype=torch.float32),
-                "train/D_output_fake": scores_fake.detach().mean(dtype=torch.float32),
+                "train/D_output_real": at_least_float32(scores_real.detach()).mean(),
+                "train/D_output_fake": at_least_float32(scores_fake.detach()).mean(),
             }
         )
 
@@ -207,17 +217,17 @@ class Pix2Pix(pl.LightningModule):
 
     # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
 
-    def validation_step(self, batch: Pairs, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one batch of held-out pairs."""
-        self.val_metrics.update(self(batch["input"]), batch["target"])
+        self.val_metrics.update(self._translate(batch), batch["target"])
         self.log_dict(self.val_metrics)
 
-    def test_step(self, batch: Pairs, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure one batch of test pairs."""
-        self.test_metrics.update(self(batch["input"]), batch["target"])
+        self.test_metrics.update(self._translate(batch), batch["target"])
         self.log_dict(self.test_metrics)
 
-    def predict_step(self, batch: Pairs, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Translate one batch: N x C x H x W in [-1, 1]."""
         return self(batch["input"])
 

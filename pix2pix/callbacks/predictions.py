@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from pix2pix.metrics import unit_range
-from pix2pix.module import Pairs
+from pix2pix.module import Batch
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -30,7 +30,7 @@ class PredictionWriter(BasePredictionWriter):
         pl_module: pl.LightningModule,
         prediction: Tensor,
         batch_indices: Sequence[int] | None,
-        batch: Pairs,
+        batch: Batch,
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:

@@ -38,7 +38,8 @@ class SampleGrid(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the grid."""
         epoch = trainer.current_epoch
-        if trainer.sanity_checking or not trainer.is_global_zero or epoch % self.every_n_epochs:
+        trial = trainer.sanity_checking or trainer.fast_dev_run  # type: ignore[attr-defined]
+        if trial or not trainer.is_global_zero or epoch % self.every_n_epochs:
             return
         grid = to_pil_image(self._draw(trainer, pl_module))
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -51,6 +51,8 @@ def test_a_size_that_does_not_fit_is_refused_with_the_sizes_that_do() -> None:
         UNetGenerator(base_channels=2, levels=6)(torch.zeros(1, 3, 200, 256))
     with pytest.raises(ValueError, match=r"take height 4 and width 8$"):
         ResNetGenerator(base_channels=2, blocks=1)(torch.zeros(1, 3, 3, 8))
+    with pytest.raises(ValueError, match="pictures of 1 channels do not fit, it takes 3"):
+        UNetGenerator(base_channels=2, levels=6)(torch.zeros(1, 1, 64, 64))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -308,15 +309,50 @@ def test_commands_that_need_a_checkpoint_say_so(command: str, capsys: pytest.Cap
     said, code = fails(capsys, command, "--config", "small.yaml")
     assert f"{command} needs --ckpt_path" in said
     assert code == 1
-    said, code = fails(capsys, command, "--config", "small.yaml", "--ckpt_path", "absent.ckpt")
-    assert "absent.ckpt" in said
-    assert code == 1
+    Path("text.ckpt").write_text("no checkpoint")
+    torch.save(torch.ones(3), "tensor.ckpt")
+    for name, reason in {"absent": "no such file", "text": "no checkpoint", "tensor": "no checkpoint"}.items():
+        said, code = fails(capsys, command, "--config", "small.yaml", f"--ckpt_path={name}.ckpt")
+        assert f"{name}.ckpt: {reason}" in said
+        assert code == 1
 
 
 def test_a_size_that_the_network_cannot_take_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     said, code = fails(capsys, "fit", "--config", "small.yaml", "--data.crop_size", "12")
     assert "12 x 12 (height x width) do not fit, both must be multiples of 8: take height 8 or 16" in said
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--data.input_channels", "pictures of 1 channels do not fit, it takes 3: set its in_channels"),
+        ("--data.target_channels", "makes pictures of 3 x 16 x 16 .* targets are 1 x 16 x 16: set its out_channels"),
+    ],
+)
+def test_channels_that_differ_are_one_line(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said, code = fails(capsys, "fit", "--config", "small.yaml", option, "1")
+    assert re.search(message, said)
+    assert code == 1
+
+
+def test_a_layout_with_options_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("left", "right"):
+        for split in ("train", "val", "test"):
+            for number in "12":
+                write_picture(Path("two", folder, split, f"{number}.png"))
+    config = yaml.safe_load(Path("small.yaml").read_text())
+    layout = {"class_path": "pix2pix.data.TwoFolders", "init_args": {"folder_a": "left", "folder_b": "right"}}
+    config["data"]["init_args"] |= {"root": "two", "layout": layout}
+    Path("small.yaml").write_text(yaml.safe_dump(config))
+    main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
+    assert yaml.safe_load((the_run() / "config.yaml").read_text())["data"]["init_args"]["layout"] == layout
+
+
+def test_a_fast_trial_leaves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(Path().iterdir())
+    main(["fit", "--config", "small.yaml", "--trainer.fast_dev_run", "true"])
+    assert sorted(Path().iterdir()) == before
 
 
 def test_debug_shows_where() -> None:
