@@ -1,5 +1,7 @@
 """The discriminator: judges every patch of a picture."""
 
+from abc import abstractmethod
+
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
@@ -16,6 +18,10 @@ class Discriminator(Network):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.in_channels = in_channels
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Score pictures N x in_channels x H x W in [-1, 1]."""
 
 
 class PatchDiscriminator(Discriminator):

@@ -1,5 +1,6 @@
 """The generators: the U-Net of pix2pix, and the ResNet of Johnson et al."""
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -24,6 +25,10 @@ class Generator(Network):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = stride
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Translate pictures N x in_channels x H x W in [-1, 1]."""
 
     def check(self, x: Tensor) -> None:
         """Refuse pictures that do not fit.

@@ -1,6 +1,7 @@
 """What generators and discriminators are made of: a base class, a normalisation by name, the initialisation."""
 
 import inspect
+from abc import ABC
 from typing import Any, Literal
 
 from lightning.pytorch.core.mixins.hparams_mixin import HyperparametersMixin
@@ -9,7 +10,7 @@ from torch import nn
 Norm = Literal["batch", "instance", "none"]
 
 
-class Network(nn.Module, HyperparametersMixin):
+class Network(nn.Module, HyperparametersMixin, ABC):
     """A network that remembers how it was made, so that a checkpoint can make it again.
 
     A subclass needs to do nothing for that but to call ``super().__init__()``.

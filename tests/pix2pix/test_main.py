@@ -371,10 +371,16 @@ def test_every_configuration_parses_and_every_key_is_commented(file: Path, capsy
         assert stopped.value.code == 0
         printed = yaml.safe_load(capsys.readouterr().out)
         assert printed["name"] == file.stem
-    assert file.read_text().startswith("# ")
+    lines = file.read_text().splitlines()
+    assert lines[0].startswith("# ")
+    keys = [
+        line for line in lines if re.search(r": \S", line) and not line.lstrip(" -").startswith(("#", "class_path"))
+    ]
+    assert [line for line in keys if "# " not in line] == []
     for section in ("trainer", "model", "data"):
         given = yaml.safe_load(file.read_text())[section]
         assert set(given) <= set(printed[section])
+    assert not re.search(r"\S#", file.read_text())  # that would be no comment, but part of the value
     epochs = printed["model"]["constant_epochs"] + printed["model"]["decay_epochs"]
     assert printed["trainer"]["max_epochs"] == epochs
 
