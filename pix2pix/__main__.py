@@ -160,19 +160,7 @@ class CommandLine(LightningCLI):
         else:
             loggers = [CSVLogger(runs, name, version=time)]
         if wandb != "off" and util.find_spec("wandb"):
-            import wandb as weights_and_biases
-
-            loggers.append(
-                WandbLogger(
-                    name=f"{name} {time}",
-                    id=f"{name}-{time}",
-                    resume="allow",
-                    save_dir=Path(runs, name, time),
-                    project="pix2pix",
-                    offline=wandb == "offline",
-                    settings=weights_and_biases.Settings(silent=True, console="off"),
-                )
-            )
+            loggers.append(_wandb_logger(name, time, Path(runs, name, time), online=wandb == "online"))
         elif wandb == "online":
             raise ModuleNotFoundError("--wandb online needs the package wandb: pip install 'pix2pix-multitask[wandb]'")
         return loggers
@@ -290,6 +278,27 @@ def _continued_csv(runs: str, name: str, time: str, checkpoint: str) -> CSVLogge
         if step < done:
             logger.log_metrics({key: float(value) for key, value in row.items() if value}, step)
     logger.save()
+    return logger
+
+
+def _wandb_logger(name: str, time: str, folder: Path, online: bool) -> WandbLogger:
+    """Make the logger of Weights & Biases; one that is online connects here, before anything is begun."""
+    import wandb
+
+    logger = WandbLogger(
+        name=f"{name} {time}",
+        id=f"{name}-{time}",
+        resume="allow",
+        save_dir=folder,
+        project="pix2pix",
+        offline=not online,
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    if online:
+        try:
+            _ = logger.experiment
+        except wandb.Error as error:
+            raise ValueError(f"--wandb online: {error}; run `wandb login`, or take --wandb offline") from None
     return logger
 
 

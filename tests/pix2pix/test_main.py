@@ -182,6 +182,19 @@ def test_wandb_offline_holds_losses_measures_configuration_and_pictures() -> Non
     assert open_image(picture).size == open_image(the_run() / "samples/epoch_000.png").size
 
 
+def test_wandb_online_without_a_key_is_one_line(tmp_path: Path) -> None:
+    """In a process of its own: W&B remembers, for the whole process, that a run was offline."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}  # no key in an empty home
+    command = [sys.executable, "-m", "pix2pix", "fit", "--config", "small.yaml", "--wandb", "online"]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    said = result.stderr.splitlines()[-1]
+    assert result.returncode == 1
+    assert said.startswith("pix2pix: error: --wandb online: ")
+    assert "wandb login" in said
+    assert "Traceback" not in result.stderr
+
+
 # --- stopping and going on
 
 
@@ -219,6 +232,17 @@ def test_ctrl_c_saves_and_the_command_that_it_names_goes_on_in_the_same_run(
         for n in ("whole", "small")
     ]
     assert steps[0] == steps[1]  # not a row lost, not one twice
+
+
+def test_going_on_from_an_older_checkpoint_replaces_what_came_after_it() -> None:
+    main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
+    checkpoints = the_run() / "checkpoints"
+    shutil.copy(checkpoints / "last.ckpt", checkpoints / "first.ckpt")
+    for name in "last", "first":
+        main(["fit", f"--ckpt_path={checkpoints}/{name}.ckpt", "--trainer.max_epochs", "2"])
+    steps = [int(row["step"]) for row in rows_of(the_run()) if row["train/G_gan"]]
+    assert steps == list(range(10))
+    assert len([row for row in rows_of(the_run()) if row["test/l1"]]) == 1
 
 
 def test_two_processes_from_the_command_line() -> None:

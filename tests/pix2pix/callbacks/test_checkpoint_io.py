@@ -18,6 +18,16 @@ def test_saves_into_new_folders_and_over_old_files(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["b.ckpt"]
 
 
+def test_an_old_file_is_replaced_and_never_written_into(tmp_path: Path) -> None:
+    """Who has the old file open, as a process that loads it does, goes on to see the old one, whole."""
+    io, path = AtomicCheckpointIO(), tmp_path / "b.ckpt"
+    io.save_checkpoint({"weight": torch.ones(3)}, path)
+    old = path.read_bytes()
+    with path.open("rb") as file:
+        io.save_checkpoint({"weight": torch.zeros(3)}, path)
+        assert file.read() == old != path.read_bytes()
+
+
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     io, path = AtomicCheckpointIO(), tmp_path / "b.ckpt"
     io.save_checkpoint({"weight": torch.ones(3)}, path)
