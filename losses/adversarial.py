@@ -3,18 +3,70 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from losses.precision import at_least_float32
+from losses.convention import (
+    Loss,
+    Reduction,
+    at_least_float32,
+    check_choice,
+    check_number,
+    check_same_shape,
+    full_precision,
+    reduce,
+)
 
 GANMode = Literal["vanilla", "lsgan", "wgan", "hinge"]
+PenaltyKind = Literal["wgan-gp", "r1"]
 
 
-class GANLoss(nn.Module):
+@full_precision
+def gan_loss(
+    prediction: Tensor,
+    target: Tensor,
+    target_is_real: bool,
+    *,
+    mode: GANMode = "vanilla",
+    for_discriminator: bool = True,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Adversarial loss of the predictions of one scale; :class:`GANLoss` has the formulas, and holds the labels.
+
+    Args:
+        prediction: raw scores of a discriminator, any shape, floating point.
+        target: the label of every element, same shape; only ``vanilla`` (in [0, 1]) and ``lsgan`` look at it.
+        target_is_real: D's step: whether these samples are real. G's step: True, what G wants D to say.
+        mode: ``vanilla``, ``lsgan``, ``wgan`` or ``hinge``.
+        for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss in float32 (float64 for float64 predictions), also under autocast. May be negative in modes ``wgan``
+        and ``hinge``.
+
+    Raises:
+        ValueError: shapes differ, an unknown mode or reduction, or G in mode ``hinge`` with ``target_is_real=False``.
+    """
+    check_choice("mode", mode, GANMode)
+    check_same_shape(prediction, target, "prediction and target")
+    if mode == "hinge" and not for_discriminator and not target_is_real:
+        raise ValueError("target_is_real must be True for the generator in mode hinge: it has no other loss")
+    if mode == "vanilla":
+        loss = F.binary_cross_entropy_with_logits(prediction, target, reduction="none")
+    elif mode == "lsgan":
+        loss = (prediction - target).square()
+    elif mode == "hinge" and for_discriminator:
+        loss = F.relu(1 - prediction if target_is_real else 1 + prediction)
+    else:
+        loss = -prediction if target_is_real else prediction
+    return reduce(loss, reduction)
+
+
+class GANLoss(Loss):
     r"""Adversarial loss of a discriminator's predictions, for the discriminator's step and for the generator's.
 
     With predictions :math:`x` (raw scores, no sigmoid before), label :math:`t` and the mean over all elements:
@@ -54,10 +106,16 @@ class GANLoss(nn.Module):
     real_label: Tensor
     fake_label: Tensor
 
-    def __init__(self, mode: GANMode = "vanilla", real_label: float = 1.0, fake_label: float = 0.0) -> None:
-        super().__init__()
-        if mode not in get_args(GANMode):
-            raise ValueError(f"mode must be one of {', '.join(get_args(GANMode))}; got {mode!r}")
+    def __init__(
+        self,
+        mode: GANMode = "vanilla",
+        real_label: float = 1.0,
+        fake_label: float = 0.0,
+        *,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(reduction)
+        check_choice("mode", mode, GANMode)
         for name, label, default in ("real_label", real_label, 1.0), ("fake_label", fake_label, 0.0):
             if mode in ("wgan", "hinge") and label != default:
                 raise ValueError(f"{name} has no meaning in mode {mode}, which has no labels; got {label}")
@@ -96,11 +154,13 @@ class GANLoss(nn.Module):
             for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
 
         Returns:
-            A scalar, in float32 (float64 for float64 predictions), also under autocast. May be negative in
-            modes ``wgan`` and ``hinge``. Predictions without elements give 0, attached to the graph.
+            A scalar (with ``reduction="none"`` the loss of each element), in float32 (float64 for float64
+            predictions), also under autocast. May be negative in modes ``wgan`` and ``hinge``. Predictions without
+            elements give 0, attached to the graph.
 
         Raises:
-            ValueError: an empty sequence, or G in mode ``hinge`` with ``target_is_real=False``.
+            ValueError: an empty sequence, several scales with ``reduction="none"``, or G in mode ``hinge`` with
+                ``target_is_real=False``.
         """
         loss: Tensor = super().__call__(prediction, target_is_real, for_discriminator=for_discriminator)
         return loss
@@ -109,30 +169,24 @@ class GANLoss(nn.Module):
         self, prediction: Tensor | Sequence[Tensor], target_is_real: bool, *, for_discriminator: bool = True
     ) -> Tensor:
         """See :meth:`__call__`."""
-        if self.mode == "hinge" and not for_discriminator and not target_is_real:
-            raise ValueError("target_is_real must be True for the generator in mode hinge: it has no other loss")
         scales = [prediction] if isinstance(prediction, Tensor) else list(prediction)
-        if not scales:
-            raise ValueError("prediction must hold at least one tensor; got an empty sequence")
-        losses = [self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]
-        return torch.stack(losses).mean()
+        if not scales or (self.reduction == "none" and len(scales) > 1):
+            raise ValueError(
+                "prediction must be a tensor or hold at least one, and just one with reduction none; "
+                f"got a sequence of {len(scales)}"
+            )
+        return torch.stack([self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]).mean(0)
 
     def _of_one_scale(self, prediction: Tensor, target_is_real: bool, for_discriminator: bool) -> Tensor:
-        with torch.autocast(prediction.device.type, enabled=False):
-            x = at_least_float32(prediction)
-            if self.mode == "vanilla":
-                loss = F.binary_cross_entropy_with_logits(x, self.get_labels(x, target_is_real), reduction="none")
-            elif self.mode == "lsgan":
-                loss = (x - self.get_labels(x, target_is_real)).square()
-            elif self.mode == "hinge" and for_discriminator:
-                loss = F.relu(1 - x) if target_is_real else F.relu(1 + x)
-            else:
-                loss = -x if target_is_real else x
-            return loss.sum() / max(loss.numel(), 1)  # the mean, and 0 instead of NaN for nothing
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(model)``."""
-        return f"mode={self.mode!r}, real_label={self.real_label:g}, fake_label={self.fake_label:g}"
+        prediction = at_least_float32(prediction)  # before the labels are made: bfloat16 has no 0.9
+        return gan_loss(
+            prediction,
+            self.get_labels(prediction, target_is_real),
+            target_is_real,
+            mode=self.mode,
+            for_discriminator=for_discriminator,
+            reduction=self.reduction,
+        )
 
 
 def gradient_penalty(
@@ -140,7 +194,7 @@ def gradient_penalty(
     real: Tensor,
     fake: Tensor | None = None,
     *,
-    kind: Literal["wgan-gp", "r1"] = "wgan-gp",
+    kind: PenaltyKind = "wgan-gp",
     center: float = 1.0,
     weight: float = 10.0,
 ) -> Tensor:
@@ -174,8 +228,8 @@ def gradient_penalty(
     Raises:
         ValueError: an unknown kind, ``fake`` missing for ``wgan-gp``, or shapes that differ.
     """
-    if kind not in ("wgan-gp", "r1"):
-        raise ValueError(f"kind must be wgan-gp or r1; got {kind!r}")
+    check_choice("kind", kind, PenaltyKind)
+    check_number("weight", weight, at_least=0)
     if isinstance(discriminator, nn.Module) and any(
         isinstance(module, nn.modules.batchnorm._BatchNorm) for module in discriminator.modules()
     ):

@@ -142,14 +142,31 @@ def test_bad_options_are_refused_by_name(options: dict[str, float], message: str
 
 
 def test_bad_calls_are_refused() -> None:
-    with pytest.raises(ValueError, match="empty sequence"):
+    with pytest.raises(ValueError, match="got a sequence of 0"):
         GANLoss()([], True)
     with pytest.raises(ValueError, match="target_is_real must be True"):
         GANLoss("hinge")(torch.zeros(1), False, for_discriminator=False)
 
 
+def test_reductions() -> None:
+    x, y = torch.randn(2, 1, 3, 3), torch.randn(2, 1, 5, 5)
+    each = GANLoss("hinge", reduction="none")(x, False)
+    assert_close(each, F.relu(1 + x))
+    total = GANLoss("hinge", reduction="sum")
+    assert_close(total(x, False), each.sum())
+    assert_close(total([x, y], False), (total(x, False) + total(y, False)) / 2)
+    with pytest.raises(ValueError, match="just one with reduction none; got a sequence of 2"):
+        GANLoss(reduction="none")([x, y], True)
+
+
+def test_bfloat16_predictions_meet_the_label_itself() -> None:
+    """0.9 in bfloat16 would be 0.8984."""
+    x = torch.zeros(4, dtype=torch.bfloat16)
+    assert_close(GANLoss("lsgan", real_label=0.9)(x, True), torch.tensor(0.81))
+
+
 def test_shows_its_options() -> None:
-    assert repr(GANLoss("lsgan", 0.9)) == "GANLoss(mode='lsgan', real_label=0.9, fake_label=0)"
+    assert repr(GANLoss("lsgan", 0.9)) == "GANLoss(mode='lsgan', real_label=0.9, fake_label=0, reduction='mean')"
 
 
 # --- gradient_penalty
@@ -252,7 +269,7 @@ def test_batch_norm_in_the_critic_draws_a_warning() -> None:
 
 def test_bad_penalty_calls_are_refused() -> None:
     x = torch.randn(2, 3)
-    with pytest.raises(ValueError, match="kind must be wgan-gp or r1; got 'gp'"):
+    with pytest.raises(ValueError, match="kind must be one of wgan-gp, r1; got 'gp'"):
         gradient_penalty(Linear(torch.ones(3)), x, x, kind="gp")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"fake must have the shape of real, \(2, 3\); got none"):
         gradient_penalty(Linear(torch.ones(3)), x)

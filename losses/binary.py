@@ -1,0 +1,308 @@
+"""Losses of yes-or-no questions: one label, or several independent ones."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from losses.convention import (
+    Loss,
+    Reduction,
+    as_weights,
+    check_choice,
+    check_number,
+    check_same_shape,
+    full_precision,
+    power,
+    reads_values,
+    reduce,
+)
+
+Normalizer = Literal["elements", "positives"]
+LabelReduction = Literal["mean", "sum"]
+
+
+@full_precision
+def bce_with_logits_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    pos_weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Binary cross-entropy of logits: :math:`-w\,y \log\sigma(x) - (1 - y) \log(1 - \sigma(x))`.
+
+    Args:
+        input: logits, any shape, floating point.
+        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+        pos_weight: weight >= 0 of the positive class, a tensor that broadcasts to ``input``: one number, or one per
+            label in the last dimension. Above 1 it favours recall.
+        mask: boolean, same shape: True where the truth is known. The mean is over these elements.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. A logit of 0 costs log 2.
+
+    Raises:
+        ValueError: shapes differ, a target is outside [0, 1], or ``reduction`` is unknown.
+    """
+    target = _check_probabilities(input, target, mask, validate)
+    loss = F.binary_cross_entropy_with_logits(input, target, pos_weight=pos_weight, reduction="none")
+    return reduce(loss if mask is None else torch.where(mask, loss, 0), reduction, weight=mask)
+
+
+class BCEWithLogitsLoss(Loss):
+    """Module form of :func:`bce_with_logits_loss`."""
+
+    pos_weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        pos_weight: Sequence[float] | Tensor | None = None,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """See :func:`bce_with_logits_loss`."""
+        options = {"pos_weight": self.pos_weight, "mask": mask}
+        return bce_with_logits_loss(input, target, **options, reduction=self.reduction, validate=self.validate)
+
+
+@full_precision
+def bce_from_probs(
+    input: Tensor,
+    target: Tensor,
+    *,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Binary cross-entropy of probabilities: :math:`-y \log p - (1 - y) \log(1 - p)`, the logarithms held above -100.
+
+    For networks that end in a sigmoid and cannot be changed. Logits with :func:`bce_with_logits_loss` are better: in
+    float32 a sigmoid is exactly 1 from a logit of 17 on, where its gradient is lost. Unlike torch's BCELoss it runs
+    under autocast on a GPU.
+
+    Args:
+        input: probabilities of the positive class in [0, 1], any shape, floating point.
+        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+        mask: boolean, same shape: True where the truth is known. The mean is over these elements.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+        validate: whether to look for values outside [0, 1] (on a GPU that waits for it).
+
+    Returns:
+        The loss, in [0, 100], in float32 (float64 for float64 probabilities), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, ``input`` or ``target`` is outside [0, 1], or ``reduction`` is unknown.
+    """
+    if mask is not None:
+        input = torch.where(_same_shape_mask(input, mask), input, 0.5)
+    if reads_values(validate) and not ((input >= 0) & (input <= 1)).all():
+        raise ValueError(
+            f"input must be in [0, 1], a probability; got {input.min().item():g} to {input.max().item():g}. "
+            "For logits use bce_with_logits_loss"
+        )
+    target = _check_probabilities(input, target, mask, validate)
+    loss = F.binary_cross_entropy(input, target, reduction="none")
+    return reduce(loss if mask is None else torch.where(mask, loss, 0), reduction, weight=mask)
+
+
+class BCEFromProbs(Loss):
+    """Module form of :func:`bce_from_probs`."""
+
+    def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
+        super().__init__(reduction)
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """See :func:`bce_from_probs`."""
+        return bce_from_probs(input, target, mask=mask, reduction=self.reduction, validate=self.validate)
+
+
+@full_precision
+def binary_focal_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 2.0,
+    alpha: float | None = 0.25,
+    normalizer: Normalizer = "elements",
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""RetinaNet's focal loss of the sigmoid of logits, :math:`-\alpha_t (1 - p_t)^\gamma \log p_t` (Lin et al. 2017).
+
+    :math:`p_t` is the probability of what is true, :math:`\alpha_t` is ``alpha`` for positives and ``1 - alpha`` for
+    negatives.
+
+    Args:
+        input: logits, any shape, floating point.
+        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+        gamma: how strongly easy elements are discounted, >= 0.
+        alpha: weight of positives in [0, 1], or None for no weights. The paper's 0.25 goes with its gamma of 2.
+        normalizer: what ``"mean"`` divides by: the number of ``"elements"`` that count, or as in the paper of
+            ``"positives"``, at least 1.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, a target is outside [0, 1], or an option is outside its range.
+    """
+    _check_binary_focal_options(gamma, alpha, normalizer)
+    target = _check_probabilities(input, target, mask, validate)
+    cross_entropy = F.binary_cross_entropy_with_logits(input, target, reduction="none")
+    miss = target * torch.sigmoid(-input) + (1 - target) * torch.sigmoid(input)  # 1 - p_t, with all its digits
+    loss = power(miss, gamma) * cross_entropy
+    if alpha is not None:
+        loss = (alpha * target + (1 - alpha) * (1 - target)) * loss
+    if mask is not None:
+        loss, target = torch.where(mask, loss, 0), torch.where(mask, target, 0)
+    if normalizer == "positives" and reduction == "mean":
+        return loss.sum() / target.sum().clamp_min(1)
+    return reduce(loss, reduction, weight=mask)
+
+
+class BinaryFocalLoss(Loss):
+    """Module form of :func:`binary_focal_loss`."""
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 2.0,
+        alpha: float | None = 0.25,
+        normalizer: Normalizer = "elements",
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        _check_binary_focal_options(gamma, alpha, normalizer)
+        self.gamma = gamma
+        self.alpha = alpha
+        self.normalizer = normalizer
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """See :func:`binary_focal_loss`."""
+        return binary_focal_loss(
+            input,
+            target,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            normalizer=self.normalizer,
+            mask=mask,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+@full_precision
+def multi_label_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    labels: LabelReduction = "mean",
+    pos_weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Binary cross-entropy of several labels per sample, any number of which may be true.
+
+    Args:
+        input: logits, N x L, floating point.
+        target: which labels are true, N x L, in [0, 1]; boolean, integer or floating point.
+        labels: a sample's loss is the ``"mean"`` or the ``"sum"`` over its labels. The sum's gradient does not shrink
+            with the number of labels.
+        pos_weight: weight >= 0 of the positive class, of length L.
+        mask: boolean, N x L: True where the label is known. A sample's mean is over these.
+        reduction: ``"none"`` gives one loss per sample, N; ``"mean"`` is over samples that have a known label.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. No samples, or none with a known
+        label: 0.
+
+    Raises:
+        ValueError: shapes differ or are not N x L, a target is outside [0, 1], an option is unknown.
+    """
+    check_choice("labels", labels, LabelReduction)
+    if input.dim() != 2:
+        raise ValueError(f"input must have the shape N x L; got {tuple(input.shape)}")
+    loss = bce_with_logits_loss(
+        input, target, pos_weight=pos_weight, mask=mask, reduction="none", validate=validate
+    ).sum(1)
+    known = (torch.ones_like(input) if mask is None else mask).sum(1)
+    return reduce(loss / known.clamp_min(1) if labels == "mean" else loss, reduction, weight=known > 0)
+
+
+class MultiLabelLoss(Loss):
+    """Module form of :func:`multi_label_loss`."""
+
+    pos_weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        labels: LabelReduction = "mean",
+        pos_weight: Sequence[float] | Tensor | None = None,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        check_choice("labels", labels, LabelReduction)
+        self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
+        self.labels = labels
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """See :func:`multi_label_loss`."""
+        return multi_label_loss(
+            input,
+            target,
+            labels=self.labels,
+            pos_weight=self.pos_weight,
+            mask=mask,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, validate: bool) -> Tensor:
+    """Give ``target`` in the dtype of ``input`` if it is a probability, and 0 where ``mask`` is False."""
+    check_same_shape(input, target)
+    target = target.to(input.dtype)
+    if mask is not None:
+        target = torch.where(_same_shape_mask(input, mask), target, 0)
+    if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+        raise ValueError(
+            f"target must be in [0, 1], a probability; got {target.min().item():g} to {target.max().item():g}"
+        )
+    return target
+
+
+def _same_shape_mask(input: Tensor, mask: Tensor) -> Tensor:
+    check_same_shape(input, mask, "input and mask")
+    return mask
+
+
+def _check_binary_focal_options(gamma: float, alpha: float | None, normalizer: Normalizer) -> None:
+    check_number("gamma", gamma, at_least=0)
+    if alpha is not None:
+        check_number("alpha", alpha, at_least=0, at_most=1)
+    check_choice("normalizer", normalizer, Normalizer)

@@ -1,0 +1,285 @@
+"""Losses of classification into one of C classes, from logits."""
+
+import functools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from losses.convention import (
+    IGNORE_INDEX,
+    Loss,
+    Reduction,
+    as_weights,
+    check_class_weights,
+    check_classes,
+    check_number,
+    check_same_shape,
+    full_precision,
+    power,
+    reduce,
+)
+
+
+@full_precision
+def cross_entropy_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Cross-entropy of the softmax of logits: :math:`-w_y \log p_y` with :math:`p = \mathrm{softmax}(x)`.
+
+    With label smoothing :math:`\varepsilon` the true class's target is :math:`1 - \varepsilon + \varepsilon/C` and any
+    other's :math:`\varepsilon/C` (Szegedy et al. 2016).
+
+    Args:
+        input: logits, N x C x ..., floating point.
+        target: classes in [0, C), integer, N x ...; or probabilities of the classes, floating point, N x C x ....
+        weight: one weight >= 0 per class, of length C.
+        ignore_index: elements of this class do not count. If it is a real class (0, say), that class stays in the
+            softmax of the other elements. Not used with probabilities.
+        label_smoothing: :math:`\varepsilon` in [0, 1]. An infinite logit then costs an infinite loss.
+        reduction: ``"none"`` gives N x ...; ``"mean"`` divides by the sum of the weights of the elements that count
+            (with probabilities by the number of elements, as torch does). All ignored, or no elements: 0.
+        validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
+            message about an assertion (looking waits for the GPU).
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. Equal logits cost log C.
+
+    Raises:
+        ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
+    """
+    check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
+    check_class_weights("weight", weight, input)
+    cross_entropy = functools.partial(F.cross_entropy, reduction="none", label_smoothing=label_smoothing)
+    if target.is_floating_point():
+        check_same_shape(input, target, "input and target probabilities")
+        return reduce(cross_entropy(input, target, weight), reduction)
+    target = check_classes(input, target, ignore_index, validate)
+    loss = cross_entropy(input, target, weight, ignore_index=ignore_index)
+    valid = target != ignore_index
+    if weight is None:
+        return reduce(loss, reduction, weight=valid)
+    return reduce(loss, reduction, weight=weight[torch.where(valid, target, 0)] * valid)
+
+
+class CrossEntropyLoss(Loss):
+    """Module form of :func:`cross_entropy_loss`."""
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        weight: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        label_smoothing: float = 0.0,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
+        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`cross_entropy_loss`."""
+        return cross_entropy_loss(
+            input,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+@full_precision
+def focal_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 2.0,
+    alpha: Tensor | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Focal loss of the softmax of logits: :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
+
+    Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
+    not outweigh the few hard ones.
+
+    Args:
+        input: logits, N x C x ..., floating point.
+        target: classes in [0, C), integer, N x ....
+        gamma: how strongly easy elements are discounted, >= 0; 0 is :func:`cross_entropy_loss`.
+        alpha: one weight >= 0 per class, of length C. (One number for all classes would only scale the loss.)
+        ignore_index: elements of this class do not count.
+        reduction: ``"none"`` gives N x ...; ``"mean"`` divides by the number of elements that count, whatever their
+            ``alpha``. All ignored, or no elements: 0.
+        validate: whether to look for classes outside [0, C); see :func:`cross_entropy_loss`.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. Equal logits cost
+        :math:`(1 - 1/C)^\gamma \log C`.
+
+    Raises:
+        ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
+    """
+    check_number("gamma", gamma, at_least=0)
+    check_class_weights("alpha", alpha, input)
+    target = check_classes(input, target, ignore_index, validate)
+    # Class weights inside the cross-entropy would make exp(-ce) something else than p_y.
+    cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
+    loss = power(-torch.expm1(-cross_entropy), gamma) * cross_entropy
+    valid = target != ignore_index
+    if alpha is not None:
+        loss = alpha[torch.where(valid, target, 0)] * loss
+    return reduce(loss, reduction, weight=valid)
+
+
+class FocalLoss(Loss):
+    """Module form of :func:`focal_loss`."""
+
+    alpha: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 2.0,
+        alpha: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        check_number("gamma", gamma, at_least=0)
+        self.register_buffer("alpha", as_weights("alpha", alpha), persistent=False)
+        self.gamma = gamma
+        self.ignore_index = ignore_index
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`focal_loss`."""
+        return focal_loss(
+            input,
+            target,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+@full_precision
+def kl_div_with_logits_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    temperature: float = 1.0,
+    rescale: bool = True,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Kullback-Leibler divergence of two distributions given as logits, :math:`\sum_c q_c (\log q_c - \log p_c)`.
+
+    With :math:`p = \mathrm{softmax}(x / T)` of the input and :math:`q = \mathrm{softmax}(y / T)` of the target: the
+    distillation of a student (input) from a teacher (target), Hinton et al. 2015. It is not symmetric.
+
+    Args:
+        input: logits of the distribution to train, N x C x ..., floating point.
+        target: logits of the distribution to reach, same shape. Its gradient is right, too; detach a teacher's.
+        temperature: :math:`T` > 0; above 1 it shows more of the small probabilities.
+        rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
+        reduction: ``"none"`` gives N x ..., the divergences; ``"mean"`` is over these (for N x C torch's
+            ``"batchmean"``; its ``"mean"`` divides by C once more). The mean of nothing is 0.
+
+    Returns:
+        The divergence, >= 0, in float32 (float64 for float64 logits), also under autocast; 0 for equal distributions.
+
+    Raises:
+        ValueError: shapes differ, there is no class dimension, or an option is outside its range.
+    """
+    check_number("temperature", temperature, above=0)
+    check_same_shape(input, target)
+    if input.dim() < 2:
+        raise ValueError(f"input must have the shape N x C x ...; got {tuple(input.shape)}")
+    log_p, log_q = (F.log_softmax(logits / temperature, dim=1) for logits in (input, target))
+    divergence = F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(1)
+    return reduce(divergence * temperature**2 if rescale else divergence, reduction)
+
+
+class KLDivWithLogitsLoss(Loss):
+    """Module form of :func:`kl_div_with_logits_loss`."""
+
+    def __init__(self, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction)
+        check_number("temperature", temperature, above=0)
+        self.temperature = temperature
+        self.rescale = rescale
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`kl_div_with_logits_loss`."""
+        return kl_div_with_logits_loss(
+            input, target, temperature=self.temperature, rescale=self.rescale, reduction=self.reduction
+        )
+
+
+@full_precision
+def probability_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    ignore_index: int = IGNORE_INDEX,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""L1 distance of the class probabilities and the one-hot label: :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
+
+    Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
+    2017); for the same reason it learns slowly from scratch.
+
+    Args:
+        input: logits, N x C x ..., floating point.
+        target: classes in [0, C), integer, N x ....
+        ignore_index: elements of this class do not count.
+        reduction: ``"none"`` gives N x ...; ``"mean"`` is over the elements that count. All ignored, or no elements: 0.
+        validate: whether to look for classes outside [0, C); see :func:`cross_entropy_loss`.
+
+    Returns:
+        The loss, in [0, 2], in float32 (float64 for float64 logits), also under autocast.
+
+    Raises:
+        ValueError: shapes do not fit, a class is outside [0, C), or ``reduction`` is unknown.
+    """
+    target = check_classes(input, target, ignore_index, validate)
+    cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
+    return reduce(-2 * torch.expm1(-cross_entropy), reduction, weight=target != ignore_index)
+
+
+class ProbabilityL1Loss(Loss):
+    """Module form of :func:`probability_l1_loss`."""
+
+    def __init__(
+        self, *, ignore_index: int = IGNORE_INDEX, reduction: Reduction = "mean", validate: bool = True
+    ) -> None:
+        super().__init__(reduction)
+        self.ignore_index = ignore_index
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`probability_l1_loss`."""
+        return probability_l1_loss(
+            input, target, ignore_index=self.ignore_index, reduction=self.reduction, validate=self.validate
+        )

@@ -1,0 +1,202 @@
+"""What every loss does the same way: its precision, its shapes, its reduction and the checks of its options."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
+
+import torch
+from torch import Tensor, nn
+
+IGNORE_INDEX = -100  # torch's: no class of anybody's
+
+Reduction = Literal["none", "mean", "sum"]
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Give ``tensor`` in float32 if it is float16 or bfloat16; leave float32 and float64 as they are.
+
+    A loss in half precision is wrong in small ways that nobody sees: a float16 sum overflows at 65,504, which is
+    the number of pixels of one 256 x 256 picture, and bfloat16 keeps two to three digits.
+    """
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def full_precision(loss: Callable[Options, Result]) -> Callable[Options, Result]:
+    """Make a loss compute in at least float32, outside autocast, whatever the precision of its tensors is."""
+
+    def widen(value: Any) -> Any:
+        return at_least_float32(value) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+    @functools.wraps(loss)
+    def in_full_precision(*args: Options.args, **options: Options.kwargs) -> Result:
+        devices = [value.device.type for value in (*args, *options.values()) if isinstance(value, Tensor)]
+        with torch.autocast(devices[0] if devices else "cpu", enabled=False):
+            return loss(*map(widen, args), **{name: widen(value) for name, value in options.items()})
+
+    return in_full_precision
+
+
+def reduce(values: Tensor, reduction: Reduction, *, weight: Tensor | None = None) -> Tensor:
+    r"""Reduce the values of a loss to what its ``reduction`` asks for.
+
+    Args:
+        values: one value per element, 0 where the element does not count, already multiplied by its weight.
+        reduction: ``"none"`` gives ``values``, ``"sum"`` their sum, ``"mean"`` their sum over the number of elements
+            or, with ``weight``, over the sum of the weights.
+        weight: what each element counts: a weight >= 0, or a boolean that says whether it is valid.
+
+    Returns:
+        The mean of nothing (no elements, or no weight above 0) is 0, attached to the graph of ``values``.
+
+    Raises:
+        ValueError: an unknown reduction.
+    """
+    check_choice("reduction", reduction, Reduction)
+    if reduction == "none":
+        return values
+    if reduction == "sum":
+        return values.sum()
+    if weight is None:
+        return values.sum() / max(values.numel(), 1)
+    total = weight.sum()
+    return values.sum() / torch.where(total == 0, 1, total)
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """``base ** exponent`` for a base >= 0, with 0 for the gradient at 0, which is infinite for exponents below 1."""
+    positive = base > 0
+    return torch.where(positive, torch.where(positive, base, 1).pow(exponent), 0)
+
+
+def ratio(part: Tensor, whole: Tensor, *, otherwise: float | Tensor) -> Tensor:
+    """``part / whole``, and ``otherwise`` where the whole is 0: no constant is added, so that small ones are exact."""
+    exists = whole > 0
+    return torch.where(exists, part / torch.where(exists, whole, 1), otherwise)
+
+
+def check_same_shape(input: Tensor, target: Tensor, names: str = "input and target") -> None:
+    """Refuse tensors that would broadcast, or that do not fit at all.
+
+    Raises:
+        ValueError: names the tensors and both shapes.
+    """
+    if input.shape != target.shape:
+        raise ValueError(f"{names} must have the same shape; got {tuple(input.shape)} and {tuple(target.shape)}")
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse a ``value`` of the option ``name`` that is not among the ``choices`` of a ``Literal``.
+
+    Raises:
+        ValueError: names the option and what it may be.
+    """
+    if value not in get_args(choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(str, get_args(choices)))}; got {value!r}")
+
+
+def check_number(
+    name: str,
+    value: float,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> None:
+    """Refuse a ``value`` of the option ``name`` outside its range, and NaN and infinity.
+
+    Raises:
+        ValueError: names the option and its range.
+    """
+    bounds = {"above": above, "at least": at_least, "at most": at_most}
+    inside = (
+        (above is None or value > above)
+        and (at_least is None or value >= at_least)
+        and (at_most is None or value <= at_most)
+        and abs(value) != float("inf")
+    )
+    if not inside:
+        expected = " and ".join(f"{text} {bound:g}" for text, bound in bounds.items() if bound is not None)
+        raise ValueError(f"{name} must be a finite number {expected}; got {value}")
+
+
+def reads_values(validate: bool) -> bool:
+    """Say whether a loss may look at its tensors' values, to refuse wrong ones such as a class that does not exist.
+
+    Looking at a value makes a GPU finish its work first, so the losses that do it have the option ``validate`` to
+    turn it off; and a compiled graph cannot hold it.
+    """
+    return validate and not torch.compiler.is_compiling()
+
+
+def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Tensor:
+    """Give ``target`` as the int64 that torch wants, if it fits the logits ``input``."""
+    if input.dim() < 2 or target.shape != input.shape[:1] + input.shape[2:]:
+        raise ValueError(
+            "input must have the shape N x C x ... and target N x ...; "
+            f"got {tuple(input.shape)} and {tuple(target.shape)}"
+        )
+    if target.is_floating_point():
+        raise ValueError(f"target must hold integers, the classes; got {target.dtype}")
+    target, classes = target.long(), input.shape[1]
+    if reads_values(validate):
+        wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
+        if wrong.any():
+            raise ValueError(
+                f"target must hold classes from 0 to {classes - 1}, or {ignore_index} to ignore; "
+                f"got {target[wrong][0].item()}"
+            )
+    return target
+
+
+def check_class_weights(name: str, weights: Tensor | None, input: Tensor) -> None:
+    """Refuse weights that are not one per class of the logits ``input``, N x C x ....
+
+    Raises:
+        ValueError: names the option and the shapes.
+    """
+    if weights is not None and (input.dim() < 2 or weights.shape != input.shape[1:2]):
+        raise ValueError(
+            f"{name} must hold one weight per class of the input, whose shape is {tuple(input.shape)}; "
+            f"got the shape {tuple(weights.shape)}"
+        )
+
+
+def as_weights(name: str, weights: Iterable[float] | Tensor | None) -> Tensor | None:
+    """Give the option ``name``, one weight per class, as a tensor of its own.
+
+    Raises:
+        ValueError: not one-dimensional, empty, or with a weight that is negative or not finite.
+    """
+    if weights is None:
+        return None
+    tensor = torch.as_tensor(weights if isinstance(weights, Tensor) else list(weights)).detach().clone()
+    if tensor.dim() != 1 or not len(tensor) or not (tensor.isfinite() & (tensor >= 0)).all():
+        raise ValueError(f"{name} must hold one finite weight >= 0 per class; got {tensor.tolist()}")
+    return at_least_float32(tensor)
+
+
+class Loss(nn.Module):
+    """Base of the losses as modules, which hold the options that the functions of the same name take.
+
+    Args:
+        reduction: ``none``, ``mean`` or ``sum``.
+
+    Raises:
+        ValueError: an unknown reduction.
+    """
+
+    def __init__(self, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        check_choice("reduction", reduction, Reduction)
+        self.reduction = reduction
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(model)``."""
+        shown = {name: repr(value) for name, value in vars(self).items() if name[0] != "_"}
+        for name, buffer in self.named_buffers(recurse=False):
+            values = ", ".join(f"{value:g}" for value in buffer.flatten().tolist())
+            shown[name] = f"[{values}]" if buffer.dim() else values
+        shown["reduction"] = shown.pop("reduction")  # the last
+        return ", ".join(f"{name}={value}" for name, value in shown.items() if name != "training")

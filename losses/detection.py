@@ -1,0 +1,119 @@
+"""Losses of bounding boxes by their overlap, which does not depend on the boxes' size."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from losses.convention import (
+    Loss,
+    Reduction,
+    check_choice,
+    check_same_shape,
+    full_precision,
+    ratio,
+    reads_values,
+    reduce,
+)
+
+IoUMode = Literal["linear", "log"]
+
+
+@full_precision
+def iou_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    mode: IoUMode = "linear",
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
+
+    Args:
+        input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order are
+            put right first, so that an inverted box is no way out.
+        target: true boxes, same shape, x1 <= x2 and y1 <= y2.
+        mode: ``"linear"``, or ``"log"``, UnitBox's, where an IoU below 1e-6 is taken as 1e-6.
+        reduction: ``"none"`` gives one loss per box; ``"mean"`` is over boxes. The mean of nothing is 0.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Returns:
+        The loss, in [0, 1] or [0, 13.8], in float32 (float64 for float64 boxes), also under autocast. Boxes that do not
+        overlap have no gradient: see :func:`giou_loss`. Boxes without area cost 0 if they are equal, 1 otherwise.
+
+    Raises:
+        ValueError: shapes differ or are not ... x 4, a true box is inverted, or an option is unknown.
+    """
+    check_choice("mode", mode, IoUMode)
+    iou, _, _ = _overlap(input, target, validate)
+    return reduce(1 - iou if mode == "linear" else -iou.clamp_min(1e-6).log(), reduction)
+
+
+class IoULoss(Loss):
+    """Module form of :func:`iou_loss`."""
+
+    def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
+        super().__init__(reduction)
+        check_choice("mode", mode, IoUMode)
+        self.mode = mode
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`iou_loss`."""
+        return iou_loss(input, target, mode=self.mode, reduction=self.reduction, validate=self.validate)
+
+
+@full_precision
+def giou_loss(input: Tensor, target: Tensor, *, reduction: Reduction = "mean", validate: bool = True) -> Tensor:
+    r"""Generalised IoU loss, :math:`1 - \mathrm{IoU} + (|C| - |A \cup B|) / |C|` (Rezatofighi et al. 2019).
+
+    :math:`C` is the smallest box around both, so that boxes far apart cost more and have a gradient.
+
+    Args:
+        input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order are
+            put right first, as in the paper's Algorithm 2.
+        target: true boxes, same shape, x1 <= x2 and y1 <= y2.
+        reduction: ``"none"`` gives one loss per box; ``"mean"`` is over boxes. The mean of nothing is 0.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Returns:
+        The loss, in [0, 2], in float32 (float64 for float64 boxes), also under autocast. Equal boxes cost 0 whatever
+        their size, also without area.
+
+    Raises:
+        ValueError: shapes differ or are not ... x 4, a true box is inverted, or ``reduction`` is unknown.
+    """
+    iou, union, hull = _overlap(input, target, validate)
+    return reduce(1 - iou + ratio(hull - union, hull, otherwise=0), reduction)
+
+
+class GIoULoss(Loss):
+    """Module form of :func:`giou_loss`."""
+
+    def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
+        super().__init__(reduction)
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`giou_loss`."""
+        return giou_loss(input, target, reduction=self.reduction, validate=self.validate)
+
+
+def _overlap(input: Tensor, target: Tensor, validate: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """IoU, area of the union, and area of the smallest box around both."""
+    check_same_shape(input, target)
+    if not input.dim() or input.shape[-1] != 4:
+        raise ValueError(f"input must have the shape ... x 4; got {tuple(input.shape)}")
+    if reads_values(validate) and (target[..., :2] > target[..., 2:]).any():
+        wrong = target[(target[..., :2] > target[..., 2:]).any(-1)][0]
+        raise ValueError(f"target must have x1 <= x2 and y1 <= y2 in every box; got {wrong.tolist()}")
+    first, second = input[..., :2], input[..., 2:]
+    low, high = torch.minimum(first, second), torch.maximum(first, second)
+    target_low, target_high = target[..., :2], target[..., 2:]
+
+    shared = (torch.minimum(high, target_high) - torch.maximum(low, target_low)).clamp_min(0).prod(-1)
+    union = (high - low).prod(-1) + (target_high - target_low).prod(-1) - shared
+    hull = (torch.maximum(high, target_high) - torch.minimum(low, target_low)).prod(-1)
+    equal = ((low == target_low) & (high == target_high)).all(-1)
+    return ratio(shared, union, otherwise=equal), union, hull

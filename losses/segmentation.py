@@ -1,0 +1,416 @@
+"""Losses of segmentation by the overlap of regions, which do not drown small classes in large ones."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losses.binary import bce_with_logits_loss
+from losses.classification import cross_entropy_loss
+from losses.convention import (
+    IGNORE_INDEX,
+    Loss,
+    Reduction,
+    as_weights,
+    check_choice,
+    check_class_weights,
+    check_classes,
+    check_number,
+    full_precision,
+    power,
+    ratio,
+    reads_values,
+    reduce,
+)
+
+Absent = Literal["keep", "skip", "zero"]
+
+
+@full_precision
+def dice_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    smooth: float = 1.0,
+    per_sample: bool = True,
+    absent: Absent = "keep",
+    include_background: bool = True,
+    weight: Tensor | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Dice loss, :math:`1 - \frac{2 \sum p t + s}{\sum p + \sum t + s}` by class (Milletari et al. 2016).
+
+    The shape of the target says which of two it is. Classes (N x ..., the input without its class dimension): p is the
+    softmax over the C classes. Regions (the shape of the input): each channel is a yes-or-no question of its own, p is
+    the sigmoid; a binary mask has one channel.
+
+    Args:
+        input: logits, N x C x ..., floating point.
+        target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype.
+        smooth: :math:`s` >= 0. It sets what a class costs whose true region is empty: with 1, false positives of k
+            pixels cost k/(k + 1), but a missed object of one pixel costs only 0.5; 1e-5 for small objects.
+        per_sample: one value for each sample and class; False takes the sums over the whole batch first.
+        absent: what becomes of a class without a true pixel in the sample (or batch): ``"keep"`` its value, ``"skip"``
+            it in the mean, or count it as ``"zero"``.
+        include_background: False leaves class 0 out.
+        weight: one weight >= 0 per class, of length C; the mean divides by their sum.
+        ignore_index: pixels of this class do not count, in regions pixels of this value.
+        reduction: ``"none"`` gives N x C, or C without ``per_sample``; without the background C - 1.
+        validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
+
+    Returns:
+        The loss, in [0, 1] for weights of 1, in float32 (float64 for float64 logits), also under autocast. No pixel
+        that counts: 0.
+
+    Raises:
+        ValueError: shapes do not fit, a target or an option is outside its range.
+    """
+    _check_options(smooth, absent)
+    check_class_weights("weight", weight, input)
+    regions = _regions(input, target, per_sample, include_background, ignore_index, validate)
+    loss, counts = _count(_dice(regions, smooth), regions, absent, weight)
+    return reduce(loss, reduction, weight=counts)
+
+
+class DiceLoss(Loss):
+    """Module form of :func:`dice_loss`."""
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        smooth: float = 1.0,
+        per_sample: bool = True,
+        absent: Absent = "keep",
+        include_background: bool = True,
+        weight: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        _check_options(smooth, absent)
+        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
+        self.smooth = smooth
+        self.per_sample = per_sample
+        self.absent = absent
+        self.include_background = include_background
+        self.ignore_index = ignore_index
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`dice_loss`."""
+        return dice_loss(
+            input,
+            target,
+            smooth=self.smooth,
+            per_sample=self.per_sample,
+            absent=self.absent,
+            include_background=self.include_background,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+@full_precision
+def tversky_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 1.0,
+    smooth: float = 1.0,
+    per_sample: bool = True,
+    absent: Absent = "keep",
+    include_background: bool = True,
+    weight: Tensor | None = None,
+    ignore_index: int = IGNORE_INDEX,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Tversky loss, :math:`\left(1 - \frac{TP + s}{TP + \alpha FP + \beta FN + s}\right)^\gamma` (Salehi et al. 2017).
+
+    :math:`TP = \sum p t`, :math:`FP = \sum p (1 - t)` and :math:`FN = \sum (1 - p) t` for each class. With
+    :math:`\alpha = \beta = \frac12` it is :func:`dice_loss` with twice the smoothing.
+
+    Args:
+        input: as in :func:`dice_loss`, as are ``target`` and the options that are not named below.
+        target: classes or regions.
+        alpha: weight >= 0 of false positives.
+        beta: weight >= 0 of false negatives; above ``alpha`` it favours recall, for small objects.
+        gamma: exponent > 0, of the focal Tversky loss (Abraham and Khan 2019, where it is :math:`1/\gamma` = 0.75):
+            below 1 it gives classes that are nearly right a larger share of the gradient, above 1 a smaller one.
+        smooth: :math:`s` >= 0.
+        per_sample: one value for each sample and class.
+        absent: what becomes of a class without a true pixel.
+        include_background: False leaves class 0 out.
+        weight: one weight >= 0 per class.
+        ignore_index: pixels of this class do not count.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        validate: whether to look for targets outside their range.
+
+    Returns:
+        The loss, in [0, 1] for weights of 1, in float32 (float64 for float64 logits), also under autocast. No pixel
+        that counts: 0.
+
+    Raises:
+        ValueError: shapes do not fit, a target or an option is outside its range.
+    """
+    _check_options(smooth, absent)
+    _check_tversky_options(alpha, beta, gamma)
+    check_class_weights("weight", weight, input)
+    regions = _regions(input, target, per_sample, include_background, ignore_index, validate)
+    shared, false_positive, false_negative = (
+        regions.shared,
+        regions.predicted - regions.shared,
+        regions.true - regions.shared,
+    )
+    whole = shared + alpha * false_positive + beta * false_negative
+    loss = power(1 - ratio(shared + smooth, whole + smooth, otherwise=1), gamma)
+    loss, counts = _count(loss, regions, absent, weight)
+    return reduce(loss, reduction, weight=counts)
+
+
+class TverskyLoss(Loss):
+    """Module form of :func:`tversky_loss`."""
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        gamma: float = 1.0,
+        smooth: float = 1.0,
+        per_sample: bool = True,
+        absent: Absent = "keep",
+        include_background: bool = True,
+        weight: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        _check_tversky_options(alpha, beta, gamma)
+        _check_options(smooth, absent)
+        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.smooth = smooth
+        self.per_sample = per_sample
+        self.absent = absent
+        self.include_background = include_background
+        self.ignore_index = ignore_index
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`tversky_loss`."""
+        return tversky_loss(
+            input,
+            target,
+            alpha=self.alpha,
+            beta=self.beta,
+            gamma=self.gamma,
+            smooth=self.smooth,
+            per_sample=self.per_sample,
+            absent=self.absent,
+            include_background=self.include_background,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+@full_precision
+def cross_entropy_dice_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    cross_entropy_weight: float = 1.0,
+    dice_weight: float = 1.0,
+    smooth: float = 1.0,
+    absent: Absent = "keep",
+    include_background: bool = True,
+    ignore_index: int = IGNORE_INDEX,
+    reduction: Reduction = "mean",
+    validate: bool = True,
+) -> Tensor:
+    r"""Cross-entropy plus Dice: the smooth gradients of one, the other's care for small classes (Taghanaki 2019).
+
+    Both see the same pixels. For regions the cross-entropy is the binary one.
+
+    Args:
+        input: logits, N x C x ..., floating point.
+        target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ...; as in :func:`dice_loss`.
+        cross_entropy_weight: weight >= 0 of the cross-entropy, a mean over pixels.
+        dice_weight: weight >= 0 of the Dice loss, a mean over classes.
+        smooth: as in :func:`dice_loss`, as are the following.
+        absent: what becomes of a class without a true pixel in the Dice term.
+        include_background: False leaves class 0 out of the Dice term.
+        ignore_index: pixels of this class do not count.
+        reduction: ``"none"`` gives N, each sample by itself; ``"mean"`` takes the cross-entropy over all pixels of the
+            batch and Dice over all its samples and classes, ``"sum"`` is over the samples.
+        validate: whether to look for targets outside their range.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. No pixel that counts: 0.
+
+    Raises:
+        ValueError: shapes do not fit, a target or an option is outside its range.
+    """
+    _check_options(smooth, absent)
+    _check_term_weights(cross_entropy_weight, dice_weight)
+    regions = _regions(input, target, True, include_background, ignore_index, validate)
+    dice, classes = _count(_dice(regions, smooth), regions, absent)
+    if target.shape == input.shape:
+        pixels = target.to(input.dtype) != ignore_index
+        cross_entropy = bce_with_logits_loss(input, target, mask=pixels, reduction="none", validate=False)
+    else:
+        pixels = target.long() != ignore_index
+        cross_entropy = cross_entropy_loss(input, target, ignore_index=ignore_index, reduction="none", validate=False)
+    return cross_entropy_weight * _over_samples(cross_entropy, pixels, reduction) + dice_weight * _over_samples(
+        dice, classes, reduction
+    )
+
+
+class CrossEntropyDiceLoss(Loss):
+    """Module form of :func:`cross_entropy_dice_loss`."""
+
+    def __init__(
+        self,
+        *,
+        cross_entropy_weight: float = 1.0,
+        dice_weight: float = 1.0,
+        smooth: float = 1.0,
+        absent: Absent = "keep",
+        include_background: bool = True,
+        ignore_index: int = IGNORE_INDEX,
+        reduction: Reduction = "mean",
+        validate: bool = True,
+    ) -> None:
+        super().__init__(reduction)
+        _check_term_weights(cross_entropy_weight, dice_weight)
+        _check_options(smooth, absent)
+        self.cross_entropy_weight = cross_entropy_weight
+        self.dice_weight = dice_weight
+        self.smooth = smooth
+        self.absent = absent
+        self.include_background = include_background
+        self.ignore_index = ignore_index
+        self.validate = validate
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """See :func:`cross_entropy_dice_loss`."""
+        return cross_entropy_dice_loss(
+            input,
+            target,
+            cross_entropy_weight=self.cross_entropy_weight,
+            dice_weight=self.dice_weight,
+            smooth=self.smooth,
+            absent=self.absent,
+            include_background=self.include_background,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            validate=self.validate,
+        )
+
+
+class _Regions(NamedTuple):
+    """Soft sizes, N x C or C: what prediction and truth share, each of them, and the pixels that count."""
+
+    shared: Tensor
+    predicted: Tensor
+    true: Tensor
+    pixels: Tensor
+
+
+def _regions(
+    input: Tensor, target: Tensor, per_sample: bool, include_background: bool, ignore_index: int, validate: bool
+) -> _Regions:
+    of = _regions_of_masks if target.shape == input.shape and input.dim() >= 2 else _regions_of_classes
+    sizes = of(input, target, ignore_index, validate)
+    first = 0 if include_background else 1
+    return _Regions(*((size if per_sample else size.sum(0))[..., first:] for size in sizes))
+
+
+def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
+    target = check_classes(input, target, ignore_index, validate)
+    samples, classes = input.shape[:2]
+    if classes == 1:
+        raise ValueError(
+            f"input has one class, whose softmax is always 1: give a binary target the shape {tuple(input.shape)}; "
+            f"got {tuple(target.shape)}"
+        )
+    target = target.unsqueeze(-1).flatten(1)  # N x S
+    valid = target != ignore_index
+    target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
+    probabilities = input.softmax(1).unsqueeze(-1).flatten(2)  # N x C x S
+    of_truth = probabilities.gather(1, target.unsqueeze(1)).squeeze(1) * counted
+    # Sums by class without a one-hot tensor, which would be as large as the logits.
+    place = (target + classes * torch.arange(samples, device=target.device).unsqueeze(1)).flatten()
+    zeros = counted.new_zeros(samples * classes)
+    shared, true = (zeros.index_add(0, place, part.flatten()).view(samples, classes) for part in (of_truth, counted))
+    predicted = (probabilities @ counted.unsqueeze(2)).squeeze(2)
+    return _Regions(shared, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
+
+
+def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
+    target = target.to(input.dtype)
+    valid = target != ignore_index
+    target = torch.where(valid, target, 0)
+    if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+        raise ValueError(
+            f"target must be in [0, 1], or {ignore_index} to ignore, in a region; "
+            f"got {target.min().item():g} to {target.max().item():g}"
+        )
+    probabilities = torch.sigmoid(input) * valid
+    sizes = probabilities * target, probabilities, target, valid.to(input.dtype)
+    return _Regions(*(size.unsqueeze(-1).flatten(2).sum(2) for size in sizes))
+
+
+def _dice(regions: _Regions, smooth: float) -> Tensor:
+    return 1 - ratio(2 * regions.shared + smooth, regions.predicted + regions.true + smooth, otherwise=1)
+
+
+def _count(loss: Tensor, regions: _Regions, absent: Absent, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The loss of each class times its weight, and what the class counts in the mean."""
+    present = regions.true > 0
+    counts = (regions.pixels > 0) & present if absent == "skip" else regions.pixels > 0
+    counts = counts.to(loss.dtype)
+    if weight is not None:
+        counts = counts * weight[-loss.shape[-1] :]  # the last: without the background, if that is left out
+    return loss * (counts * present if absent == "zero" else counts), counts
+
+
+def _over_samples(values: Tensor, counts: Tensor, reduction: Reduction) -> Tensor:
+    """Reduce a loss of N x ... that has a value per sample, the mean over what counts in it."""
+    if reduction == "mean":
+        return reduce(values, reduction, weight=counts)
+    values, counts = (tensor.unsqueeze(-1).flatten(1).sum(1) for tensor in (values, counts))
+    return reduce(ratio(values, counts.to(values.dtype), otherwise=0), reduction)
+
+
+def _check_options(smooth: float, absent: Absent) -> None:
+    check_number("smooth", smooth, at_least=0)
+    check_choice("absent", absent, Absent)
+
+
+def _check_tversky_options(alpha: float, beta: float, gamma: float) -> None:
+    check_number("alpha", alpha, at_least=0)
+    check_number("beta", beta, at_least=0)
+    check_number("gamma", gamma, above=0)
+
+
+def _check_term_weights(cross_entropy_weight: float, dice_weight: float) -> None:
+    check_number("cross_entropy_weight", cross_entropy_weight, at_least=0)
+    check_number("dice_weight", dice_weight, at_least=0)
