@@ -33,7 +33,9 @@ from losses.classification import (
     probability_l1_loss,
 )
 from losses.convention import at_least_float32
+from losses.curriculum import CurriculumLoss, curriculum_loss
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
+from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
 from losses.metric_learning import (
     ContrastiveLoss,
     InfoNCELoss,
@@ -44,6 +46,7 @@ from losses.metric_learning import (
     nt_xent_loss,
     triplet_loss,
 )
+from losses.perceptual import PerceptualLoss, perceptual_loss
 from losses.regression import (
     AsymmetricMSELoss,
     GaussianNLLLoss,
@@ -80,15 +83,18 @@ __all__ = [
     "BCEWithLogitsLoss",
     "BinaryFocalLoss",
     "CTCLoss",
+    "ChanceLevel",
     "ContrastiveLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyDiceLoss",
     "CrossEntropyLoss",
+    "CurriculumLoss",
     "DiceLoss",
     "FocalLoss",
     "GANLoss",
     "GIoULoss",
     "GaussianNLLLoss",
+    "GradientFlow",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "InfoNCELoss",
@@ -102,6 +108,7 @@ __all__ = [
     "MultiLabelLoss",
     "NTXentLoss",
     "OnlineTripletLoss",
+    "PerceptualLoss",
     "PoissonNLLLoss",
     "ProbabilityL1Loss",
     "RMSELoss",
@@ -116,14 +123,18 @@ __all__ = [
     "bce_from_probs",
     "bce_with_logits_loss",
     "binary_focal_loss",
+    "chance_level",
+    "check_finite",
     "contrastive_loss",
     "cross_entropy_dice_loss",
     "cross_entropy_loss",
+    "curriculum_loss",
     "dice_loss",
     "focal_loss",
     "gan_loss",
     "gaussian_nll_loss",
     "giou_loss",
+    "gradient_flow",
     "gradient_penalty",
     "huber_loss",
     "info_nce_loss",
@@ -135,6 +146,7 @@ __all__ = [
     "multi_label_loss",
     "nt_xent_loss",
     "online_triplet_loss",
+    "perceptual_loss",
     "probability_l1_loss",
     "rmse_loss",
     "smooth_l1_loss",

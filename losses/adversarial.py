@@ -114,7 +114,7 @@ class GANLoss(Loss):
         *,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_choice("mode", mode, GANMode)
         for name, label, default in ("real_label", real_label, 1.0), ("fake_label", fake_label, 0.0):
             if mode in ("wgan", "hinge") and label != default:

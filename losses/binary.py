@@ -68,7 +68,7 @@ class BCEWithLogitsLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
         self.validate = validate
 
@@ -122,7 +122,7 @@ class BCEFromProbs(Loss):
     """Module form of :func:`bce_from_probs`."""
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.validate = validate
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -190,7 +190,7 @@ class BinaryFocalLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         _check_binary_focal_options(gamma, alpha, normalizer)
         self.gamma = gamma
         self.alpha = alpha
@@ -242,6 +242,7 @@ def multi_label_loss(
         ValueError: shapes differ or are not N x L, a target is outside [0, 1], an option is unknown.
     """
     check_choice("labels", labels, LabelReduction)
+    check_same_shape(input, target)
     if input.dim() != 2:
         raise ValueError(f"input must have the shape N x L; got {tuple(input.shape)}")
     loss = bce_with_logits_loss(
@@ -264,7 +265,7 @@ class MultiLabelLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_choice("labels", labels, LabelReduction)
         self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
         self.labels = labels

@@ -1,6 +1,5 @@
 """Losses of classification into one of C classes, from logits."""
 
-import functools
 from collections.abc import Sequence
 
 import torch
@@ -57,13 +56,22 @@ def cross_entropy_loss(
         ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
     """
     check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
-    check_class_weights("weight", weight, input)
-    cross_entropy = functools.partial(F.cross_entropy, reduction="none", label_smoothing=label_smoothing)
-    if target.is_floating_point():
+    of_probabilities = target.is_floating_point()
+    if of_probabilities:
         check_same_shape(input, target, "input and target probabilities")
-        return reduce(cross_entropy(input, target, weight), reduction)
-    target = check_classes(input, target, ignore_index, validate)
-    loss = cross_entropy(input, target, weight, ignore_index=ignore_index)
+    else:
+        target = check_classes(input, target, ignore_index, validate)
+    weight = check_class_weights("weight", weight, input)
+    loss = F.cross_entropy(
+        input,
+        target,
+        weight,
+        ignore_index=IGNORE_INDEX if of_probabilities else ignore_index,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    if of_probabilities:
+        return reduce(loss, reduction)
     valid = target != ignore_index
     if weight is None:
         return reduce(loss, reduction, weight=valid)
@@ -84,7 +92,7 @@ class CrossEntropyLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
         self.register_buffer("weight", as_weights("weight", weight), persistent=False)
         self.ignore_index = ignore_index
@@ -138,8 +146,8 @@ def focal_loss(
         ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
     """
     check_number("gamma", gamma, at_least=0)
-    check_class_weights("alpha", alpha, input)
     target = check_classes(input, target, ignore_index, validate)
+    alpha = check_class_weights("alpha", alpha, input)
     # Class weights inside the cross-entropy would make exp(-ce) something else than p_y.
     cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
     loss = power(-torch.expm1(-cross_entropy), gamma) * cross_entropy
@@ -163,7 +171,7 @@ class FocalLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("gamma", gamma, at_least=0)
         self.register_buffer("alpha", as_weights("alpha", alpha), persistent=False)
         self.gamma = gamma
@@ -224,7 +232,7 @@ class KLDivWithLogitsLoss(Loss):
     """Module form of :func:`kl_div_with_logits_loss`."""
 
     def __init__(self, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
         self.temperature = temperature
         self.rescale = rescale
@@ -274,7 +282,7 @@ class ProbabilityL1Loss(Loss):
     def __init__(
         self, *, ignore_index: int = IGNORE_INDEX, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
         self.validate = validate
 

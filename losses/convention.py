@@ -138,7 +138,10 @@ def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bo
             f"got {tuple(input.shape)} and {tuple(target.shape)}"
         )
     if target.is_floating_point():
-        raise ValueError(f"target must hold integers, the classes; got {target.dtype}")
+        raise ValueError(
+            f"target must hold integers, the classes, for shapes {tuple(input.shape)} of input and "
+            f"{tuple(target.shape)} of target; got {target.dtype}"
+        )
     target, classes = target.long(), input.shape[1]
     if reads_values(validate):
         wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
@@ -150,17 +153,20 @@ def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bo
     return target
 
 
-def check_class_weights(name: str, weights: Tensor | None, input: Tensor) -> None:
-    """Refuse weights that are not one per class of the logits ``input``, N x C x ....
+def check_class_weights(name: str, weights: Tensor | None, input: Tensor) -> Tensor | None:
+    """Give the option ``name`` in the dtype of the logits ``input``, N x C x ..., if it has one weight per class.
 
     Raises:
         ValueError: names the option and the shapes.
     """
-    if weights is not None and (input.dim() < 2 or weights.shape != input.shape[1:2]):
+    if weights is None:
+        return None
+    if weights.shape != input.shape[1:2]:
         raise ValueError(
             f"{name} must hold one weight per class of the input, whose shape is {tuple(input.shape)}; "
             f"got the shape {tuple(weights.shape)}"
         )
+    return weights.to(input.dtype)
 
 
 def as_weights(name: str, weights: Iterable[float] | Tensor | None) -> Tensor | None:
@@ -187,7 +193,7 @@ class Loss(nn.Module):
         ValueError: an unknown reduction.
     """
 
-    def __init__(self, reduction: Reduction = "mean") -> None:
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()
         check_choice("reduction", reduction, Reduction)
         self.reduction = reduction

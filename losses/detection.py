@@ -54,7 +54,7 @@ class IoULoss(Loss):
     """Module form of :func:`iou_loss`."""
 
     def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_choice("mode", mode, IoUMode)
         self.mode = mode
         self.validate = validate
@@ -92,7 +92,7 @@ class GIoULoss(Loss):
     """Module form of :func:`giou_loss`."""
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.validate = validate
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

@@ -32,7 +32,10 @@ def contrastive_loss(
     check_number("margin", margin, above=0)
     _check_embeddings(first, second, "first and second")
     if same.shape != first.shape[:1]:
-        raise ValueError(f"same must have one value per pair, {len(first)}; got the shape {tuple(same.shape)}")
+        raise ValueError(
+            f"same must have one value for each row of first, whose shape is {tuple(first.shape)}; "
+            f"got the shape {tuple(same.shape)}"
+        )
     y = same.to(first.dtype)
     gap = F.relu(margin - distance(first, second))
     return reduce(0.5 * (y * distance(first, second, squared=True) + (1 - y) * gap.square()), reduction)
@@ -42,7 +45,7 @@ class ContrastiveLoss(Loss):
     """Module form of :func:`contrastive_loss`."""
 
     def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("margin", margin, above=0)
         self.margin = margin
 
@@ -104,7 +107,7 @@ class TripletLoss(Loss):
         soft_margin: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("margin", margin, above=0)
         self.margin = margin
         self.squared = squared
@@ -167,7 +170,7 @@ class InfoNCELoss(Loss):
     """Module form of :func:`info_nce_loss`."""
 
     def __init__(self, *, temperature: float = 0.07, symmetric: bool = False, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
         self.temperature = temperature
         self.symmetric = symmetric
@@ -211,7 +214,7 @@ class NTXentLoss(Loss):
     """Module form of :func:`nt_xent_loss`."""
 
     def __init__(self, *, temperature: float = 0.07, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
         self.temperature = temperature
 

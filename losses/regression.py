@@ -50,7 +50,19 @@ class MSELoss(Loss):
 def l1_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
     r"""Mean absolute error (MAE), :math:`|e|`: its best constant is the median, so outliers hardly matter.
 
-    Arguments, result and errors are those of :func:`mse_loss`; the gradient at :math:`e = 0` is 0.
+    The gradient at :math:`e = 0` is 0.
+
+    Args:
+        input: predictions, any shape, floating point.
+        target: truth, same shape as ``input``.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 tensors), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, or ``reduction`` is unknown.
     """
     return reduce(_error(input, target, mask).abs(), reduction, weight=mask)
 
@@ -71,7 +83,17 @@ def rmse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, redu
     perfect fit value and gradient are exactly 0 (the root of a mean has the gradient NaN there, and a constant under
     the root changes the value). The mean of the RMSEs of several batches, or processes, is not the RMSE of all.
 
-    Arguments, result and errors are those of :func:`mse_loss`.
+    Args:
+        input: predictions, any shape, floating point.
+        target: truth, same shape as ``input``.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 tensors), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, or ``reduction`` is unknown.
     """
     check_choice("reduction", reduction, Reduction)
     error = _error(input, target, mask)
@@ -104,11 +126,17 @@ def huber_loss(
     It is :math:`\delta` times :func:`smooth_l1_loss` with ``beta`` = :math:`\delta`: the two are the same at 1 only.
 
     Args:
-        input: as in :func:`mse_loss`, as are ``target``, ``mask``, ``reduction``, the result and the errors.
-        target: truth.
+        input: predictions, any shape, floating point.
+        target: truth, same shape as ``input``.
         delta: the error from which on the loss is linear, > 0; errors beyond it count as outliers.
-        mask: where the truth is known.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 tensors), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, ``delta`` is not above 0, or ``reduction`` is unknown.
     """
     check_number("delta", delta, above=0)
     error = _error(input, target, mask)
@@ -119,7 +147,7 @@ class HuberLoss(Loss):
     """Module form of :func:`huber_loss`."""
 
     def __init__(self, *, delta: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("delta", delta, above=0)
         self.delta = delta
 
@@ -142,11 +170,17 @@ def smooth_l1_loss(
     Its slope far away is 1 whatever ``beta`` is, where that of :func:`huber_loss` is ``delta``.
 
     Args:
-        input: as in :func:`mse_loss`, as are ``target``, ``mask``, ``reduction``, the result and the errors.
-        target: truth.
+        input: predictions, any shape, floating point.
+        target: truth, same shape as ``input``.
         beta: the error from which on the loss is linear, >= 0; 0 gives :func:`l1_loss`.
-        mask: where the truth is known.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 tensors), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, ``beta`` is negative, or ``reduction`` is unknown.
     """
     check_number("beta", beta, at_least=0)
     error = _error(input, target, mask)
@@ -157,7 +191,7 @@ class SmoothL1Loss(Loss):
     """Module form of :func:`smooth_l1_loss`."""
 
     def __init__(self, *, beta: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("beta", beta, at_least=0)
         self.beta = beta
 
@@ -175,7 +209,17 @@ def log_cosh_loss(
     It comes near :math:`\frac12 e^2` for small errors and :math:`|e| - \log 2` for large ones, keeps all digits of
     either, and its second derivative at 0 is 1.
 
-    Arguments, result and errors are those of :func:`mse_loss`.
+    Args:
+        input: predictions, any shape, floating point.
+        target: truth, same shape as ``input``.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 tensors), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, or ``reduction`` is unknown.
     """
     error = _error(input, target, mask)
     distance = error.abs()
@@ -208,12 +252,18 @@ def asymmetric_mse_loss(
     expectile loss (Newey and Powell 1987) of :math:`\tau` = under / (over + under).
 
     Args:
-        input: as in :func:`mse_loss`, as are ``target``, ``mask``, ``reduction``, the result and the errors.
-        target: truth.
+        input: predictions, any shape, floating point.
+        target: truth, same shape as ``input``.
         over_penalty: weight of predictions above the truth, >= 0.
         under_penalty: weight of predictions below the truth, >= 0.
-        mask: where the truth is known.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``. The mean is over elements, not over weights.
+        mask: boolean, same shape: True where the truth is known; only these elements count.
+        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 tensors), also under autocast.
+
+    Raises:
+        ValueError: shapes differ, a penalty is negative, or ``reduction`` is unknown.
     """
     check_number("over_penalty", over_penalty, at_least=0)
     check_number("under_penalty", under_penalty, at_least=0)
@@ -226,7 +276,7 @@ class AsymmetricMSELoss(Loss):
     """Module form of :func:`asymmetric_mse_loss`."""
 
     def __init__(self, *, over_penalty: float = 2.0, under_penalty: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("over_penalty", over_penalty, at_least=0)
         check_number("under_penalty", under_penalty, at_least=0)
         self.over_penalty = over_penalty
@@ -291,7 +341,7 @@ class GaussianNLLLoss(Loss):
     def __init__(
         self, *, full: bool = False, eps: float = 1e-6, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         check_number("eps", eps, above=0)
         self.full = full
         self.eps = eps

@@ -69,8 +69,8 @@ def dice_loss(
         ValueError: shapes do not fit, a target or an option is outside its range.
     """
     _check_options(smooth, absent)
-    check_class_weights("weight", weight, input)
     regions = _regions(input, target, per_sample, include_background, ignore_index, validate)
+    weight = check_class_weights("weight", weight, input)
     loss, counts = _count(_dice(regions, smooth), regions, absent, weight)
     return reduce(loss, reduction, weight=counts)
 
@@ -92,7 +92,7 @@ class DiceLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         _check_options(smooth, absent)
         self.register_buffer("weight", as_weights("weight", weight), persistent=False)
         self.smooth = smooth
@@ -165,8 +165,8 @@ def tversky_loss(
     """
     _check_options(smooth, absent)
     _check_tversky_options(alpha, beta, gamma)
-    check_class_weights("weight", weight, input)
     regions = _regions(input, target, per_sample, include_background, ignore_index, validate)
+    weight = check_class_weights("weight", weight, input)
     shared, false_positive, false_negative = (
         regions.shared,
         regions.predicted - regions.shared,
@@ -198,7 +198,7 @@ class TverskyLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         _check_tversky_options(alpha, beta, gamma)
         _check_options(smooth, absent)
         self.register_buffer("weight", as_weights("weight", weight), persistent=False)
@@ -298,7 +298,7 @@ class CrossEntropyDiceLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         _check_term_weights(cross_entropy_weight, dice_weight)
         _check_options(smooth, absent)
         self.cross_entropy_weight = cross_entropy_weight

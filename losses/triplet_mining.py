@@ -95,7 +95,7 @@ class OnlineTripletLoss(Loss):
         only_active: bool = True,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         _check_options(mining, margin, soft_margin)
         self.mining = mining
         self.margin = margin

@@ -113,7 +113,7 @@ class VAELoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         _check_options(likelihood, beta, free_bits)
         self.likelihood = likelihood
         self.beta = beta

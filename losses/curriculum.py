@@ -1,0 +1,120 @@
+"""Curriculum: train on the easy samples first."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from losses.convention import Loss, Reduction, check_choice, check_number, full_precision, reduce
+
+Pacing = Literal["linear", "root", "step"]
+
+
+@full_precision
+def curriculum_loss(
+    losses: Tensor, fraction: Tensor | float, *, difficulty: Tensor | None = None, reduction: Reduction = "mean"
+) -> Tensor:
+    r"""The loss of the easiest samples: those among the :math:`\lceil c N \rceil` of least difficulty.
+
+    Args:
+        losses: of the samples, N x ..., floating point; a sample's loss is the mean over its other dimensions.
+        fraction: :math:`c` in (0, 1], a number or a tensor of one.
+        difficulty: of the samples, N: a measure of yours, such as the length of a text or another model's loss
+            (Bengio et al. 2009). Left out it is the sample's own loss (self-paced learning, Kumar et al. 2010).
+        reduction: ``"none"`` gives N, with 0 for samples that are left out; ``"mean"`` is over the selected ones.
+
+    Returns:
+        The loss in float32 (float64 for float64 losses), also under autocast. The mean of nothing is 0.
+
+    Raises:
+        ValueError: shapes do not fit, or ``reduction`` is unknown.
+    """
+    if not losses.dim() or (difficulty is not None and difficulty.shape != losses.shape[:1]):
+        raise ValueError(
+            "losses must have the shape N x ... and difficulty N; "
+            f"got {tuple(losses.shape)} and {None if difficulty is None else tuple(difficulty.shape)}"
+        )
+    losses = losses.unsqueeze(-1).flatten(1)
+    losses = losses.sum(1) / max(losses.shape[1], 1)
+    ranks = (losses if difficulty is None else difficulty).detach().argsort(stable=True).argsort()
+    # A little less than the product: 0.1 * 30 must select 3 samples, and is a little more than 3.
+    selected = ranks < torch.ceil(torch.as_tensor(fraction, device=losses.device) * len(losses) - 1e-4)
+    return reduce(torch.where(selected, losses, 0), reduction, weight=selected)
+
+
+class CurriculumLoss(Loss):
+    r"""Wraps a loss so that it counts the easiest samples alone, from a first fraction of each batch up to all of it.
+
+    With :math:`t` = epoch / ``epochs``, at most 1, and ``start`` = :math:`c_0` the fraction is
+
+    ======= ==================================================================================================
+    linear  :math:`c_0 + (1 - c_0) t`
+    root    :math:`\sqrt{c_0^2 + (1 - c_0^2) t}`: new samples come as they can be learned (Platanios et al. 2019)
+    step    :math:`c_0 + (1 - c_0) \lfloor S t \rfloor / S`: in S equal steps
+    ======= ==================================================================================================
+
+    Call :meth:`set_epoch` at the start of every epoch. The epoch is in the ``state_dict``: a run that is resumed goes
+    on where it was. Arguments of the call go to the wrapped loss; ``difficulty`` and the result are those of
+    :func:`curriculum_loss`.
+
+    Args:
+        loss: gives one loss per sample (N) or a map per sample (N x ...): any loss of this package with reduction
+            ``none``, or a function.
+        epochs: after how many epochs all samples count, > 0; fewer than the training has.
+        start: the fraction :math:`c_0` of epoch 0, in (0, 1].
+        pacing: ``linear``, ``root`` or ``step``.
+        steps: :math:`S` >= 1 of ``step``.
+        reduction: ``none``, ``mean`` (over the samples that count) or ``sum``.
+
+    Raises:
+        ValueError: an option is unknown or outside its range, or ``loss`` has another reduction than ``none``.
+    """
+
+    epoch: Tensor
+
+    def __init__(
+        self,
+        loss: nn.Module | Callable[..., Tensor],
+        *,
+        epochs: int,
+        start: float = 0.2,
+        pacing: Pacing = "linear",
+        steps: int = 5,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        check_number("epochs", epochs, above=0)
+        check_number("start", start, above=0, at_most=1)
+        check_choice("pacing", pacing, Pacing)
+        check_number("steps", steps, at_least=1)
+        inner = getattr(loss, "reduction", "none")
+        if inner != "none":
+            raise ValueError(f"loss must have the reduction none, one loss per sample; got {inner!r}")
+        self.loss = loss
+        self.epochs = epochs
+        self.start = start
+        self.pacing = pacing
+        self.steps = steps
+        self.register_buffer("epoch", torch.tensor(0.0))
+
+    def set_epoch(self, epoch: float) -> None:
+        """Say where the training is: the number of epochs done, >= 0; parts of epochs are allowed."""
+        check_number("epoch", epoch, at_least=0)
+        self.epoch.fill_(epoch)
+
+    @property
+    def fraction(self) -> Tensor:
+        """The fraction of each batch that counts now, in (0, 1], a tensor of one."""
+        progress = (self.epoch / self.epochs).clamp(max=1)
+        if self.pacing == "root":
+            return (self.start**2 + (1 - self.start**2) * progress).sqrt()
+        if self.pacing == "step":
+            progress = (progress * self.steps + 1e-4).floor() / self.steps
+        return self.start + (1 - self.start) * progress
+
+    def forward(self, *args: Any, difficulty: Tensor | None = None, **options: Any) -> Tensor:
+        """Compute the wrapped loss of the easiest samples; see the class."""
+        return curriculum_loss(
+            self.loss(*args, **options), self.fraction, difficulty=difficulty, reduction=self.reduction
+        )

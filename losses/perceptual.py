@@ -1,0 +1,261 @@
+"""Perceptual loss: pictures are compared by what a VGG sees in them."""
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from losses.convention import (
+    Loss,
+    Reduction,
+    at_least_float32,
+    check_choice,
+    check_number,
+    check_same_shape,
+    full_precision,
+    reduce,
+)
+
+VGG = Literal["vgg16", "vgg19"]
+Distance = Literal["l1", "mse"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+LOG_VARIANCE_LIMIT = 10.0
+
+
+def perceptual_loss(
+    input: Sequence[Tensor],
+    target: Sequence[Tensor],
+    *,
+    layer_weights: Sequence[float] | None = None,
+    distance: Distance = "l1",
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Weighted distance of two pictures' features, :math:`\sum_l w_l \, \mathrm{mean}|f_l - g_l|` or of the squares.
+
+    :class:`PerceptualLoss` makes the features; here they may be those of any network.
+
+    Args:
+        input: features of the predictions, one N x ... tensor for each layer, floating point.
+        target: features of the truth, of the same shapes.
+        layer_weights: :math:`w_l` >= 0 for each layer; 1 if left out. The mean is over the features of a sample.
+        distance: ``"l1"`` or ``"mse"``.
+        reduction: ``"none"`` gives N. The mean of nothing is 0.
+
+    Returns:
+        The loss, >= 0, in float32 (float64 for float64 features), also under autocast.
+
+    Raises:
+        ValueError: numbers of layers or shapes differ, or an option is unknown or outside its range.
+    """
+    check_choice("distance", distance, Distance)
+    weights = [1.0] * len(input) if layer_weights is None else layer_weights
+    if not input or not len(input) == len(target) == len(weights):
+        raise ValueError(
+            "input, target and layer_weights must have one entry per layer, at least one; "
+            f"got {len(input)}, {len(target)} and {len(weights)}"
+        )
+    for weight in weights:
+        check_number("layer_weights", weight, at_least=0)
+    layers = zip(weights, input, target, strict=True)
+    return reduce(torch.stack([weight * _distance(f, g, distance) for weight, f, g in layers]).sum(0), reduction)
+
+
+class PerceptualLoss(Loss):
+    r"""Distance of two pictures in the layers of a VGG, :math:`\sum_l w_l \, \mathrm{mean}|\phi_l(x) - \phi_l(y)|`.
+
+    The VGG was trained to tell ImageNet's classes apart, so that its features change with what a picture shows more
+    than with single pixels (Johnson et al. 2016). Each picture goes through it once, whatever the number of layers, the
+    target without a graph. It stays frozen, in evaluation mode, and out of ``parameters()`` and ``state_dict()``, but
+    moves with ``.to()``.
+
+    Called with two batches of pictures, N x 3 x H x W (or N x 1, taken as grey), it gives a scalar >= 0 (N with
+    reduction ``none``; with learned weights it may be negative) in float32, also under autocast, and in float64 after
+    ``.double()``. No pictures give 0. Sides must be at least 2 to the number of poolings before the last layer: 8 for
+    ``relu4_3``.
+
+    Args:
+        weights: the VGG's weights: the path of a file (torchvision's state_dict of this VGG, whole or its ``features``
+            alone, for pictures with torchvision's ImageNet mean and standard deviation), or one of torchvision's names,
+            such as ``IMAGENET1K_V1``, which downloads them. None: random ones, for trying things out.
+        vgg: ``vgg16`` or ``vgg19``.
+        layers: the ReLUs to compare: relu1_1 to relu5_3 in vgg16, to relu5_4 in vgg19.
+        layer_weights: :math:`w_l` >= 0 for each layer, 1 if left out; or ``learned``, :math:`\sum_l e^{-s_l} L_l + s_l`
+            with a parameter :math:`s_l` in [-10, 10] for each layer (Kendall et al. 2018) that the optimiser must be
+            given. (Weights learned without the second term all go to 0, or to the layer with the least loss.)
+        distance: ``l1`` or ``mse``, in the layers.
+        input_range: black and white in the pictures: (-1, 1) as in pix2pix, (0, 1) or (0, 255).
+        reduction: ``none``, ``mean`` or ``sum`` over the pictures.
+
+    Raises:
+        ValueError: an unknown layer or option, or a file that does not hold this VGG's weights; when called, shapes
+            that differ or do not fit.
+        OSError: the weights cannot be read or downloaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: str | Path | None,
+        vgg: VGG = "vgg16",
+        layers: Sequence[str] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        layer_weights: Sequence[float] | Literal["learned"] | None = None,
+        distance: Distance = "l1",
+        input_range: tuple[float, float] = (-1.0, 1.0),
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        check_choice("vgg", vgg, VGG)
+        check_choice("distance", distance, Distance)
+        if len(input_range) != 2 or not input_range[0] < input_range[1]:
+            raise ValueError(f"input_range must be two numbers, black and white, the first smaller; got {input_range}")
+        if layer_weights is not None and layer_weights != "learned":
+            if len(layer_weights) != len(layers):
+                raise ValueError(f"layer_weights must hold {len(layers)}, one per layer; got {len(layer_weights)}")
+            for weight in layer_weights:
+                check_number("layer_weights", weight, at_least=0)
+        self.vgg = vgg
+        self.layers = tuple(layers)
+        self.layer_weights = layer_weights
+        self.distance = distance
+        self.input_range = tuple(input_range)
+        # In a tuple, where nn.Module does not find it: a frozen network belongs in no checkpoint and no optimiser.
+        self._features = (_VGGFeatures(vgg, weights, self.layers),)
+        if layer_weights == "learned":
+            self.log_variances = nn.Parameter(torch.zeros(len(layers)))
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compare two batches of pictures; see the class."""
+        check_same_shape(input, target)
+        truth = self._look(target.detach())
+        seen = self._look(input)
+        if self.layer_weights != "learned":
+            return perceptual_loss(
+                seen, truth, layer_weights=self.layer_weights, distance=self.distance, reduction=self.reduction
+            )
+        distances = torch.stack([_distance(f, g, self.distance) for f, g in zip(seen, truth, strict=True)], dim=1)
+        log_variances = at_least_float32(self.log_variances).clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        return reduce((torch.exp(-log_variances) * distances + log_variances).sum(1), self.reduction)
+
+    @full_precision
+    def _look(self, pictures: Tensor) -> list[Tensor]:
+        """The features of pictures in ``input_range``."""
+        (features,) = self._features
+        if pictures.dim() != 4 or pictures.shape[1] not in (1, 3) or min(pictures.shape[2:]) < features.stride:
+            raise ValueError(
+                "pictures must have the shape N x 3 x H x W or N x 1 x H x W with sides of at least "
+                f"{features.stride}; got {tuple(pictures.shape)}"
+            )
+        black, white = self.input_range
+        seen: list[Tensor] = features((pictures - black) / (white - black))
+        return seen
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def move(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)  # a model in half precision moves the VGG, but does not round its weights
+            return moved if moved.dtype == at_least_float32(moved).dtype else tensor.to(moved.device)
+
+        self._features[0]._apply(move)
+        return super()._apply(fn, recurse)
+
+
+class _VGGFeatures(nn.Module):
+    """The frozen convolutions of a VGG as far as the last of ``layers``; gives the outputs of all of these."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, vgg: VGG, weights: str | Path | None, layers: Sequence[str]) -> None:
+        import torchvision  # here: losses depends on torch alone until a VGG is asked for
+
+        super().__init__()
+        with torch.device("meta"):  # the classifier, nine tenths of the weights, is never made
+            convolutions = torchvision.models.get_model(vgg, weights=None, init_weights=False).features
+        places = _relu_places(convolutions)
+        unknown = [layer for layer in layers if layer not in places]
+        if unknown or not layers:
+            raise ValueError(f"layers must be among {', '.join(places)} in {vgg}; got {', '.join(unknown) or 'none'}")
+        self.taps = [places[layer] for layer in layers]
+        self.stride = 2 ** (int(max(layers, key=places.__getitem__)[4]) - 1)
+        self.convolutions = convolutions[: max(self.taps) + 1].to_empty(device="cpu")
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+        if weights is None:
+            for layer in self.convolutions.modules():
+                if isinstance(layer, nn.Conv2d):
+                    layer.reset_parameters()
+        else:
+            named = torchvision.models.get_model_weights(vgg)
+            if str(weights) in named.__members__:
+                entry = named[str(weights)]
+                mean, std = entry.transforms().mean, entry.transforms().std
+                state = _downloaded(entry)
+            else:
+                state = _read(Path(weights), list(named.__members__))
+            self._load(state, vgg, str(weights))
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.eval().requires_grad_(False)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Give the features of pictures in [0, 1], in the order of ``layers``."""
+        x = (pictures.to(self.mean.dtype) - self.mean) / self.std  # a grey picture becomes three equal channels
+        seen = {}
+        for place, layer in enumerate(self.convolutions):
+            x = layer(x)
+            if place in self.taps:
+                seen[place] = x
+        return [seen[place] for place in self.taps]
+
+    def _load(self, state: Mapping[str, Tensor], vgg: str, source: str) -> None:
+        state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
+        end = len(self.convolutions)
+        state = {name: tensor for name, tensor in state.items() if name.split(".")[0] in map(str, range(end))}
+        try:
+            self.convolutions.load_state_dict(state)
+        except RuntimeError:
+            raise ValueError(f"weights {source} are not those of {vgg}: names or shapes differ") from None
+
+
+def _relu_places(convolutions: nn.Module) -> dict[str, int]:
+    """Where the ReLUs are in torchvision's list, by their name in the literature."""
+    places, block, number = {}, 1, 1
+    for place, layer in enumerate(convolutions.children()):
+        if isinstance(layer, nn.ReLU):
+            places[f"relu{block}_{number}"] = place
+            number += 1
+        elif isinstance(layer, nn.MaxPool2d):
+            block, number = block + 1, 1
+    return places
+
+
+def _downloaded(entry: Any) -> Mapping[str, Tensor]:
+    try:
+        return entry.get_state_dict(progress=False, check_hash=True)
+    except OSError as error:
+        raise OSError(
+            f"weights {entry.name} could not be downloaded from {entry.url} ({error}): give the path of a file"
+        ) from error
+
+
+def _read(path: Path, names: Sequence[str]) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"weights must be a file or one of {', '.join(names)}; there is no {path}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"weights {path} are no file of torch's: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, Mapping):
+        raise ValueError(f"weights {path} must hold a state_dict; got {type(state).__name__}")
+    return state
+
+
+def _distance(f: Tensor, g: Tensor, distance: Distance) -> Tensor:
+    """The mean distance of two layers' features for each sample, N."""
+    check_same_shape(f, g, "features of input and target")
+    difference = (at_least_float32(f) - at_least_float32(g)).unsqueeze(-1).flatten(1)
+    each = difference.abs() if distance == "l1" else difference.square()
+    return each.sum(1) / max(each.shape[1], 1)
