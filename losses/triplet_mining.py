@@ -149,9 +149,7 @@ def _all_within_reach(
     distances = _distances(embeddings, squared)
     negatives = distances.masked_fill(~negative, torch.inf).sort(1).values
     exists = torch.arange(len(negatives), device=negatives.device) < negative.sum(1, keepdim=True)
-    # The losses do not change when all distances of an anchor are shifted: small numbers keep their digits in the sums.
-    shift = torch.where(negative, distances, 0).mean(1, keepdim=True).detach()
-    sums = F.pad(torch.where(exists, negatives - shift, 0).cumsum(1), (1, 0))  # of the k nearest, k = 0 to N
+    sums = F.pad(torch.where(exists, negatives, 0).cumsum(1), (1, 0))  # of the k nearest, k = 0 to N
 
     reach = distances + margin
     end = torch.searchsorted(negatives.detach(), reach.detach())
@@ -161,7 +159,7 @@ def _all_within_reach(
         number, nearest = end - start, sums.gather(1, end) - sums.gather(1, start)
     else:
         number, nearest = end, sums.gather(1, end)
-    return torch.where(positive, number * (reach - shift) - nearest, 0), torch.where(positive, number, 0)
+    return torch.where(positive, number * reach - nearest, 0), torch.where(positive, number, 0)
 
 
 def _distances(embeddings: Tensor, squared: bool) -> Tensor:
