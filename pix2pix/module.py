@@ -7,10 +7,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from losses import GANLoss, at_least_float32, gradient_penalty
+from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
@@ -182,7 +181,7 @@ class Pix2Pix(pl.LightningModule):
         optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
         with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
             loss_gan = self.generator_loss(self._judge(source, fake), target_is_real=True, for_discriminator=False)
-            loss_l1 = F.l1_loss(at_least_float32(fake), at_least_float32(target))
+            loss_l1 = l1_loss(fake, target)
             optimizer.zero_grad()
             self.manual_backward(loss_gan + self.lambda_l1 * loss_l1)
             optimizer.step()
