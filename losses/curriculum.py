@@ -38,7 +38,7 @@ def curriculum_loss(
     losses = losses.unsqueeze(-1).flatten(1)
     losses = losses.sum(1) / max(losses.shape[1], 1)
     ranks = (losses if difficulty is None else difficulty).detach().argsort(stable=True).argsort()
-    # A little less than the product: 0.1 * 30 must select 3 samples, and is a little more than 3.
+    # A little less than the product: 0.7 of 10 samples are 7, but in float32 0.1 + 0.9 * 2/3 is a little more than 0.7.
     selected = ranks < torch.ceil(torch.as_tensor(fraction, device=losses.device) * len(losses) - 1e-4)
     return reduce(torch.where(selected, losses, 0), reduction, weight=selected)
 
@@ -110,7 +110,7 @@ class CurriculumLoss(Loss):
         if self.pacing == "root":
             return (self.start**2 + (1 - self.start**2) * progress).sqrt()
         if self.pacing == "step":
-            progress = (progress * self.steps + 1e-4).floor() / self.steps
+            progress = (progress * self.steps).floor() / self.steps
         return self.start + (1 - self.start) * progress
 
     def forward(self, *args: Any, difficulty: Tensor | None = None, **options: Any) -> Tensor:

@@ -37,6 +37,13 @@ def test_the_number_of_samples_is_rounded_up_and_never_zero(n: int, tenths: int)
     assert selected == math.ceil(round(n * fraction, 6))
 
 
+def test_the_rounding_of_the_fraction_selects_no_sample_too_many() -> None:
+    """0.1 + 0.9 * 2/3 is 0.7, in float32 a little more: 7 of 10 samples, not 8."""
+    loss = CurriculumLoss(lambda each: each, epochs=3, start=0.1, reduction="sum")
+    loss.set_epoch(2)
+    assert loss(torch.ones(10)) == 7
+
+
 def test_equal_losses_are_selected_as_many_as_they_should() -> None:
     assert curriculum_loss(torch.ones(10), 0.3, reduction="sum") == 3
 

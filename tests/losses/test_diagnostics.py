@@ -97,6 +97,12 @@ def test_the_tolerance_falls_with_the_root_of_the_number_of_samples() -> None:
     assert tolerances[1] < tolerances[0]
 
 
+def test_collapsed_embeddings_are_a_point_and_a_little_around_it() -> None:
+    """Random directions would be somewhere else: their cosines, divided by the temperature, are far from alike."""
+    for loss in losses.InfoNCELoss(), losses.NTXentLoss():
+        assert chance_level(loss, EMBEDDINGS, EMBEDDINGS).tolerance < 0.3
+
+
 def test_random_logits_are_no_chance_level() -> None:
     target = torch.arange(1000) % 10
     level = chance_level(losses.CrossEntropyLoss(), torch.empty(1000, 10), target)

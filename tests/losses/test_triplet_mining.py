@@ -62,6 +62,18 @@ def test_every_mining_by_its_definition(
     assert_close(value, by_definition(x, labels, mining, margin, squared, only_active).double())
 
 
+@pytest.mark.parametrize(("mining", "each"), [("semi_hard", [0.5, 0.5, 2.5, 2.5]), ("semi_hard_all", [0.5, 0.5, 0, 0])])
+def test_a_negative_as_far_as_the_positive_is_not_semi_hard(mining: Any, each: list[float]) -> None:
+    """On a line: class 0 at 0 and 1, class 1 at -1 and 2, margin 1.5; all distances are exact.
+
+    For the anchor 0 the positive is 1 away and the negatives 1 and 2: only the one at 2 is farther. For the anchor -1
+    the positive is 3 away and no negative is farther: the farthest is 2 away.
+    """
+    x = torch.tensor([[0.0], [1.0], [-1.0], [2.0]])
+    loss = online_triplet_loss(x, torch.tensor([0, 0, 1, 1]), mining=mining, margin=1.5, reduction="none")
+    assert loss.tolist() == each
+
+
 @pytest.mark.parametrize("mining", MININGS)
 def test_gradients_are_those_of_the_definition(mining: Any) -> None:
     x = torch.randn(10, 4, dtype=torch.float64, requires_grad=True)
