@@ -43,7 +43,7 @@ def regression_curves(
         extent: the largest error, to either side.
     """
     figure, (values, gradients) = new_panels(2)
-    errors = torch.linspace(-extent, extent, 601, dtype=torch.float64)
+    errors = torch.arange(-200, 201, dtype=torch.float64) * (extent / 200)  # with an exact 0, where L1 has its kink
     for name, loss in losses.items():
         prediction = errors.clone().requires_grad_()
         costs = torch.stack([loss(point, torch.zeros_like(point)).sum() for point in prediction.split(1)])
@@ -210,7 +210,7 @@ def task_weights(metrics: str | Path, *, prefix: str = "weight/") -> Figure:
     figure, (axes,) = new_panels(1)
     for name in names:
         try:
-            points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+            points = [(float(row["step"]), float(row[name])) for row in rows if row[name]]
         except (TypeError, ValueError) as error:
             raise ValueError(f"{metrics}: {name} or its step is not a number: {error}") from None
         if points:
