@@ -131,7 +131,6 @@ def loss_landscape(
         raise ValueError("the loss of the model is finite nowhere around its weights, nor at them")
     lowest, highest = finite.min().item(), finite.max().item()
     ratios = lowest > 0 and highest > 10 * lowest  # equal steps would crowd all contours far away from the middle
-    shown = values.where(values.isfinite(), torch.nan).numpy()
 
     figure = new_figure(6.8, 5.4)
     axes = figure.subplots()
@@ -141,11 +140,11 @@ def loss_landscape(
         levels = torch.linspace(*ends, 21, dtype=torch.float64)
         levels = levels.exp() if ratios else levels
         levels[0], levels[-1] = lowest, highest  # exactly, so that the ends are painted
-        filled = axes.contourf(offsets, offsets, shown, levels, cmap="viridis", norm=LogNorm() if ratios else None)
-        axes.contour(offsets, offsets, shown, levels[1:-1:2], colors="white", linewidths=0.6, alpha=0.7)
+        filled = axes.contourf(offsets, offsets, values, levels, cmap="viridis", norm=LogNorm() if ratios else None)
+        axes.contour(offsets, offsets, values, levels[1:-1:2], colors="white", linewidths=0.6, alpha=0.7)
         figure.colorbar(filled, label="loss", ticks=levels[::4].tolist(), format="%.2g", shrink=0.9)
     else:
-        axes.contourf(offsets, offsets, shown, [lowest - 1, lowest + 1], colors=["#21918c"])
+        axes.contourf(offsets, offsets, values, [lowest - 1, lowest + 1], colors=["#21918c"])
     centre = values[steps // 2, steps // 2].item()
     axes.plot(0, 0, "*", color=COLORS[1], markeredgecolor="white", markersize=16, label=f"the model: {centre:.3g}")
     axes.set_title("loss along two random directions")

@@ -43,11 +43,11 @@ def test_directions_differ_from_each_other_and_come_from_the_seed() -> None:
 
 def test_a_filter_of_zeros_stays_zero_and_a_half_precision_one_is_finite() -> None:
     linear = nn.Linear(1000, 2).to(torch.float16)
-    nn.init.constant_(linear.weight, 100)  # the sum of squares overflows float16
+    nn.init.constant_(linear.weight, 3000)  # the length of a filter overflows float16
     with torch.no_grad():
         linear.weight[1] = 0
     direction, _ = filter_normalised_directions(linear, torch.Generator().manual_seed(0))
-    assert_close(direction["weight"].float().norm(dim=1), torch.tensor([100 * 1000**0.5, 0.0]), rtol=1e-3, atol=0)
+    assert_close(direction["weight"].float().norm(dim=1), torch.tensor([3000 * 1000**0.5, 0.0]), rtol=1e-3, atol=0)
 
 
 def test_the_surface_of_a_quadratic_is_the_polynomial_of_its_directions() -> None:
@@ -90,6 +90,7 @@ def test_the_model_ends_as_it_began(training: bool, fails: bool) -> None:
     else:
         loss_surface(model, loss, steps=3)
     assert len(calls) == (3 if fails else 9)
+    assert not any(value.requires_grad for value in calls)  # no graph of the parameters
     assert_close(model.state_dict(), before, rtol=0, atol=0)
     assert all(now is then for now, then in zip([*model.parameters(), *model.buffers()], tensors, strict=True))
     assert all(module.training is training for module in model.modules())

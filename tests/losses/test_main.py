@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from losses import experiments, figures
@@ -46,12 +47,12 @@ def test_the_command_leaves_the_run_whose_weights_it_drew(drawn: tuple[Path, lis
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings of a few batches, for tests of what is around them."""
-    for name in ("train_shapes_classifier", "train_with_outliers"):
-        train = getattr(experiments, name)
-        monkeypatch.setattr(experiments, name, lambda *args, train=train, **options: train(*args, steps=2, **options))
+    """Empty pictures but for the task weights, and no training, for tests of what is around them."""
+    for name in ("regression_curves", "bce_curves", "focal_curves", "loss_landscape", "convergence"):
+        monkeypatch.setattr(figures, name, lambda *_, **__: Figure(figsize=(1, 1)))
+    monkeypatch.setattr(experiments, "train_shapes_classifier", lambda: ())
+    monkeypatch.setattr(experiments, "train_with_outliers", lambda *_, **__: {})
     monkeypatch.setattr(experiments, "train_with_uncertainty", None)  # a run that is given is not trained
-    monkeypatch.setattr(figures.loss_landscape, "__kwdefaults__", {"extent": 1.0, "steps": 3, "seed": 0})
 
 
 @pytest.mark.usefixtures("quick")
@@ -100,6 +101,16 @@ def test_a_folder_that_is_a_file_ends_in_one_line(tmp_path: Path, capsys: pytest
     code, line = ending(["figures", "--out", str(out)], capsys)
     assert code == 1
     assert line.startswith("losses: error: ") and str(out) in line and "\n" not in line
+
+
+def test_an_error_of_several_lines_is_told_in_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("first\n  second")
+
+    monkeypatch.setattr("losses.__main__.draw_figures", fail)
+    assert ending(["figures"], capsys) == (1, "losses: error: first second (--debug shows where)")
 
 
 @pytest.mark.parametrize("words", [[], ["figure"], ["figures", "--size", "3"], ["figures", "--out"]])
