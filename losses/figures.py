@@ -135,7 +135,7 @@ def loss_landscape(
     figure = new_figure(6.8, 5.4)
     axes = figure.subplots()
     axes.set_facecolor("0.6")
-    if highest > lowest:
+    if highest - lowest > 1e-12 * max(abs(lowest), abs(highest)):  # or there is no room for levels in between
         ends = (math.log(lowest), math.log(highest)) if ratios else (lowest, highest)
         levels = torch.linspace(*ends, 21, dtype=torch.float64)
         levels = levels.exp() if ratios else levels
@@ -144,7 +144,7 @@ def loss_landscape(
         axes.contour(offsets, offsets, values, levels[1:-1:2], colors="white", linewidths=0.6, alpha=0.7)
         figure.colorbar(filled, label="loss", ticks=levels[::4].tolist(), format="%.2g", shrink=0.9)
     else:
-        axes.contourf(offsets, offsets, values, [lowest - 1, lowest + 1], colors=["#21918c"])
+        axes.contourf(offsets, offsets, 0 * values, [-1, 1], colors=["#21918c"])
     centre = values[steps // 2, steps // 2].item()
     axes.plot(0, 0, "*", color=COLORS[1], markeredgecolor="white", markersize=16, label=f"the model: {centre:.3g}")
     axes.set_title("loss along two random directions")

@@ -132,8 +132,13 @@ def test_landscape_shows_where_the_loss_is_not_finite(value: float) -> None:
         figures.loss_landscape(model, lambda _: torch.tensor(value), steps=3)
 
 
-def test_a_flat_landscape_is_drawn_too() -> None:
-    assert pixels(figures.loss_landscape(nn.Linear(2, 2), lambda _: torch.tensor(2.0), steps=3))
+@pytest.mark.parametrize("value", [0.0, 1e30])
+@pytest.mark.parametrize("rounding", [0.0, 2**-52])
+def test_a_flat_landscape_is_one_colour(value: float, rounding: float) -> None:
+    values = iter([value] * 4 + [value * (1 + rounding)] * 5)
+    model = nn.Linear(2, 2)
+    figure = figures.loss_landscape(model, lambda _: torch.tensor(next(values), dtype=torch.float64), steps=3)
+    assert color_at(figure, -0.9, -0.9) == color_at(figure, 0.5, 0.5) == [0x21, 0x91, 0x8C]
 
 
 def test_convergence_draws_the_measurements_at_their_steps() -> None:
