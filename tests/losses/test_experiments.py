@@ -1,0 +1,49 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from losses import l1_loss, mse_loss
+from losses.experiments import train_shapes_classifier, train_with_outliers, train_with_uncertainty
+
+
+def test_the_classifier_learns_and_is_the_same_each_time() -> None:
+    state = torch.get_rng_state()
+    network, loss = train_shapes_classifier()
+    assert not network.training
+    assert loss(network).item() < 0.1  # guessing costs log 4 = 1.39
+    assert loss(train_shapes_classifier()[0]).item() == loss(network).item()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_all_losses_begin_with_the_same_network_and_see_the_same_batches() -> None:
+    def drawing(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        torch.rand(3)
+        return mse_loss(input, target)
+
+    histories = train_with_outliers({"a": mse_loss, "b": drawing, "c": l1_loss}, steps=30, every=10)
+    assert [len(history) for history in histories.values()] == [4, 4, 4]
+    assert histories["a"] == histories["b"]
+    assert histories["a"][0] == histories["c"][0]
+    assert histories["a"][1] != histories["c"][1]
+    assert histories["a"] != train_with_outliers({"a": mse_loss}, steps=30, every=10, seed=1)["a"]
+
+
+def test_outliers_pull_the_mean_and_not_the_median() -> None:
+    histories = train_with_outliers({"mse": mse_loss, "l1": l1_loss})
+    # A tenth of the targets is 4 too high: 0.4 for the mean.
+    assert histories["mse"][-1] == pytest.approx(0.4, abs=0.05)
+    assert histories["l1"][-1] < 0.05
+
+
+def test_tasks_end_with_the_weight_of_their_noise(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    train_with_uncertainty(path, noises=(0.3, 1.0), steps=600, every=20)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == [str(step) for step in range(0, 601, 20)]
+    assert float(rows[0]["weight/noise 0.3"]) == float(rows[0]["weight/noise 1"]) == 1
+    assert float(rows[-1]["weight/noise 0.3"]) == pytest.approx(1 / 0.3**2, rel=0.2)
+    assert float(rows[-1]["weight/noise 1"]) == pytest.approx(1, rel=0.2)
+    assert float(rows[-1]["loss/noise 1"]) == pytest.approx(1, rel=0.3)
