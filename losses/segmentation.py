@@ -25,6 +25,7 @@ from losses.convention import (
 )
 
 Absent = Literal["keep", "skip", "zero"]
+RUN = 256  # pixels
 
 
 @full_precision
@@ -345,7 +346,7 @@ def _regions(
 
 def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
     target = check_classes(input, target, ignore_index, validate)
-    samples, classes = input.shape[:2]
+    classes = input.shape[1]
     if classes == 1:
         raise ValueError(
             f"input has one class, whose softmax is always 1: give a binary target the shape {tuple(input.shape)}; "
@@ -354,14 +355,25 @@ def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, valida
     target = target.unsqueeze(-1).flatten(1)  # N x S
     valid = target != ignore_index
     target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
-    probabilities = input.softmax(1).unsqueeze(-1).flatten(2)  # N x C x S
-    of_truth = probabilities.gather(1, target.unsqueeze(1)).squeeze(1) * counted
-    # Sums by class without a one-hot tensor, which would be as large as the logits.
-    place = (target + classes * torch.arange(samples, device=target.device).unsqueeze(1)).flatten()
-    zeros = counted.new_zeros(samples * classes)
-    shared, true = (zeros.index_add(0, place, part.flatten()).view(samples, classes) for part in (of_truth, counted))
-    predicted = (probabilities @ counted.unsqueeze(2)).squeeze(2)
-    return _Regions(shared, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
+    # Sums of full tensors, which torch adds up in pairs: as a matrix product they lose digits on large pictures.
+    probabilities = input.softmax(1).unsqueeze(-1).flatten(2) * counted.unsqueeze(1)  # N x C x S
+    predicted = probabilities.sum(2)
+    missed = counted - probabilities.gather(1, target.unsqueeze(1)).squeeze(1)  # of each pixel's true class
+    true, missed = (_sums_by_class(part, target, classes) for part in (counted, missed))
+    # Not the sum of what is right: probabilities near 1 would become 1 in it, and the loss negative.
+    return _Regions(true - missed, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
+
+
+def _sums_by_class(values: Tensor, target: Tensor, classes: int) -> Tensor:
+    """The sums over each sample's pixels, N x C, of ``values``, N x S, by the class of the pixel."""
+    # Without a one-hot tensor, which would be as large as the logits; and in short runs of pixels first, since
+    # index_add adds them one by one: in float32 a count would end at 2^24, and other sums err by percents before.
+    samples, pixels = target.shape
+    runs = -(-pixels // RUN)
+    sample, pixel = (torch.arange(number, device=target.device) for number in (samples, pixels))
+    place = (target + classes * (runs * sample[:, None] + pixel // RUN)).flatten()
+    sums = values.new_zeros(samples * runs * classes).index_add(0, place, values.flatten())
+    return sums.view(samples, runs, classes).sum(1)
 
 
 def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
