@@ -58,9 +58,7 @@ def test_cross_entropy_of_torch(
 @every_reduction
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_cross_entropy_of_probabilities_of_torch(
-    label_smoothing: float, weight: Tensor | None, reduction: str
-) -> None:
+def test_cross_entropy_of_probabilities_of_torch(label_smoothing: float, weight: Tensor | None, reduction: str) -> None:
     options = {"weight": weight, "label_smoothing": label_smoothing, "reduction": reduction}
     assert_agree(
         lambda x, y: losses.cross_entropy_loss(x, y, **options),
