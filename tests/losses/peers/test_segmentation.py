@@ -80,7 +80,7 @@ def test_dice_with_ignored_pixels_of_monai() -> None:
 
 
 def test_macro_dice_and_tversky_of_kornia() -> None:
-    """Kornia leaves out classes that are not in a sample, as ``absent="skip"``, but takes the mean of each sample first.
+    """Kornia leaves out classes that are not in a sample, as ``absent="skip"``, but takes each sample's mean first.
 
     Ours is over all pairs of sample and class that count, so that the two are the same sample by sample.
     """
