@@ -197,9 +197,11 @@ def row(case: Case) -> str:
     times = case.times()
     ours, theirs = (1e3 * statistics.median(seconds) for seconds in zip(*times, strict=True))
     low, ratio, high = statistics.quantiles([peer / our for our, peer in times], n=4)
+    digits = 2 if ratio < 10 else 0
     return (
         f"| {case.name} | {case.peer_name} | {ours:.1f} ms | {theirs:.1f} ms "
-        f"| **{ratio:.2f}** ({low:.2f} to {high:.2f}) | {case.target:g} | {'yes' if ratio >= case.target else 'no'} |"
+        f"| **{ratio:.{digits}f}** ({low:.{digits}f} to {high:.{digits}f}) | {case.target:g} "
+        f"| {'yes' if ratio >= case.target else 'no'} |"
     )
 
 
