@@ -1,8 +1,8 @@
-# Both targets set everything up by themselves: Python 3.11 or newer, make and a package index are all they need.
+# The targets set everything up by themselves: Python 3.11 or newer, make and a package index are all they need.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test clean
+.PHONY: bench-losses demo test clean
 
 demo: .venv/demo.done  ## train on line drawings and show coloured pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -12,6 +12,9 @@ test: .venv/dev.done  ## format, lint, types, tests and coverage
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+
+bench-losses: .venv/peers.done  ## our losses beside other libraries': the tables of docs/benchmarks.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.losses
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

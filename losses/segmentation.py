@@ -1,7 +1,7 @@
 """Losses of segmentation by the overlap of regions, which do not drown small classes in large ones."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from losses.convention import (
 )
 
 Absent = Literal["keep", "skip", "zero"]
+RUN, PART = 256, 16384  # pixels that are added up at once, one by one or in a matrix product: float32 has seven digits
 
 
 @full_precision
@@ -345,7 +346,7 @@ def _regions(
 
 def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
     target = check_classes(input, target, ignore_index, validate)
-    samples, classes = input.shape[:2]
+    classes = input.shape[1]
     if classes == 1:
         raise ValueError(
             f"input has one class, whose softmax is always 1: give a binary target the shape {tuple(input.shape)}; "
@@ -354,14 +355,48 @@ def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, valida
     target = target.unsqueeze(-1).flatten(1)  # N x S
     valid = target != ignore_index
     target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
-    probabilities = input.softmax(1).unsqueeze(-1).flatten(2)  # N x C x S
-    of_truth = probabilities.gather(1, target.unsqueeze(1)).squeeze(1) * counted
-    # Sums by class without a one-hot tensor, which would be as large as the logits.
-    place = (target + classes * torch.arange(samples, device=target.device).unsqueeze(1)).flatten()
-    zeros = counted.new_zeros(samples * classes)
-    shared, true = (zeros.index_add(0, place, part.flatten()).view(samples, classes) for part in (of_truth, counted))
-    predicted = (probabilities @ counted.unsqueeze(2)).squeeze(2)
-    return _Regions(shared, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
+    predicted, of_truth = _Overlap.apply(input.softmax(1).unsqueeze(-1).flatten(2), target, counted)
+    # Not the sum of what is right: probabilities near 1 would become 1 in it, and the loss negative.
+    missed = (1 - of_truth) * counted
+    true, missed = _sums_by_class(target, classes, counted, missed)
+    return _Regions(true - missed, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
+
+
+class _Overlap(torch.autograd.Function):
+    """The sums of probabilities, N x C x S, over the pixels that count, N x C; and that of each pixel's class, N x S.
+
+    Its gradient is one tensor of this size. That of a product and that of a gather are three, and most of the time
+    goes into such memory.
+    """
+
+    @staticmethod
+    def forward(probabilities: Tensor, target: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+        # In parts, as one product over a large picture loses digits; a sum of products with ``counted`` is slower.
+        parts = zip(probabilities.split(PART, 2), counted.unsqueeze(2).split(PART, 1), strict=True)
+        predicted = torch.stack([part @ counts for part, counts in parts]).sum(0)
+        return predicted.squeeze(2), probabilities.gather(1, target.unsqueeze(1)).squeeze(1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, of_predicted: Tensor, of_truth: Tensor) -> tuple[Tensor, None, None]:
+        target, counted = ctx.saved_tensors
+        gradient = of_predicted.unsqueeze(2) * counted.unsqueeze(1)
+        return gradient.scatter_add_(1, target.unsqueeze(1), of_truth.unsqueeze(1)), None, None
+
+
+def _sums_by_class(target: Tensor, classes: int, *values: Tensor) -> list[Tensor]:
+    """The sums over each sample's pixels, N x C, of each of ``values``, N x S, by the class of the pixel."""
+    # Without a one-hot tensor, which would be as large as the logits; and in short runs of pixels first, since
+    # index_add adds them one by one: in float32 a count would end at 2^24, and other sums err by percents before.
+    samples, pixels = target.shape
+    runs = -(-pixels // RUN)
+    first = classes * torch.arange(samples * runs, device=target.device).view(samples, runs, 1)
+    place = (target + first.expand(-1, -1, RUN).flatten(1)[:, :pixels]).flatten()
+    zeros = values[0].new_zeros(samples * runs * classes)
+    return [zeros.index_add(0, place, each.flatten()).view(samples, runs, classes).sum(1) for each in values]
 
 
 def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:

@@ -68,7 +68,7 @@ def online_triplet_loss(
     if not len(labels):
         return reduce(embeddings.sum(1), reduction)
     negative = labels[:, None] != labels
-    positive = ~(negative | torch.eye(len(labels), dtype=torch.bool, device=labels.device))
+    positive = (~negative).fill_diagonal_(False)
     if mining in ("batch_hard", "semi_hard"):
         mine = _batch_hard if mining == "batch_hard" else _semi_hard
         difference, chosen = mine(embeddings, positive, negative, squared)
@@ -120,12 +120,17 @@ class OnlineTripletLoss(Loss):
 def _batch_hard(embeddings: Tensor, positive: Tensor, negative: Tensor, squared: bool) -> tuple[Tensor, Tensor]:
     """The difference :math:`d_{ap} - d_{an}` of each anchor's hardest triplet, N, and which anchors have one."""
     with torch.no_grad():
-        distances = _distances(embeddings, squared=True)
-        farthest = distances.masked_fill(~positive, -torch.inf).argmax(1)
-        nearest = distances.masked_fill(~negative, torch.inf).argmin(1)
+        centered = _centered(embeddings)
+        # Squared distances but for the anchor's own norm, which changes nothing about their order in its row.
+        order = torch.addmm(centered.square().sum(1), centered, centered.T, alpha=-2)
+        farthest = torch.where(positive, order, -torch.inf).argmax(1, keepdim=True)
+        nearest = torch.where(negative, order, torch.inf).argmin(1, keepdim=True)
+        exists = positive.gather(1, farthest) & negative.gather(1, nearest)  # some other if there is none
     # Only the chosen pairs are measured again: exactly, and with a gradient of N rows instead of N^2.
-    to_positive, to_negative = (distance(embeddings, embeddings[chosen], squared) for chosen in (farthest, nearest))
-    return to_positive - to_negative, positive.any(1) & negative.any(1)
+    to_positive, to_negative = (
+        distance(embeddings, embeddings.index_select(0, chosen.squeeze(1)), squared) for chosen in (farthest, nearest)
+    )
+    return to_positive - to_negative, exists.squeeze(1)
 
 
 def _semi_hard(embeddings: Tensor, positive: Tensor, negative: Tensor, squared: bool) -> tuple[Tensor, Tensor]:
@@ -164,10 +169,15 @@ def _all_within_reach(
 
 def _distances(embeddings: Tensor, squared: bool) -> Tensor:
     """All distances, N x N, through a matrix product."""
-    centered = embeddings - embeddings.mean(0).detach()  # far from the origin the product would lose all digits
+    centered = _centered(embeddings)
     norms = centered.square().sum(1)
     squares = (norms[:, None] + norms - 2 * centered @ centered.T).clamp_min(0)
     return squares if squared else power(squares, 0.5)
+
+
+def _centered(embeddings: Tensor) -> Tensor:
+    """The embeddings moved to the origin, far from which a product of theirs would lose all digits."""
+    return embeddings - embeddings.mean(0).detach()
 
 
 def _check_options(mining: Mining, margin: float, soft_margin: bool) -> None:
