@@ -1,9 +1,8 @@
 """Losses of segmentation by the overlap of regions, which do not drown small classes in large ones."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-import torch
 from torch import Tensor
 
 from losses.binary import bce_with_logits_loss
@@ -15,17 +14,15 @@ from losses.convention import (
     as_weights,
     check_choice,
     check_class_weights,
-    check_classes,
     check_number,
     full_precision,
     power,
     ratio,
-    reads_values,
     reduce,
 )
+from losses.regions import Regions, soft_regions
 
 Absent = Literal["keep", "skip", "zero"]
-RUN, PART = 256, 16384  # pixels that are added up at once, one by one or in a matrix product: float32 has seven digits
 
 
 @full_precision
@@ -70,7 +67,7 @@ def dice_loss(
         ValueError: shapes do not fit, a target or an option is outside its range.
     """
     _check_options(smooth, absent)
-    regions = _regions(input, target, per_sample, include_background, ignore_index, validate)
+    regions = soft_regions(input, target, per_sample, include_background, ignore_index, validate)
     weight = check_class_weights("weight", weight, input)
     loss, counts = _count(_dice(regions, smooth), regions, absent, weight)
     return reduce(loss, reduction, weight=counts)
@@ -166,7 +163,7 @@ def tversky_loss(
     """
     _check_options(smooth, absent)
     _check_tversky_options(alpha, beta, gamma)
-    regions = _regions(input, target, per_sample, include_background, ignore_index, validate)
+    regions = soft_regions(input, target, per_sample, include_background, ignore_index, validate)
     weight = check_class_weights("weight", weight, input)
     shared, false_positive, false_negative = (
         regions.shared,
@@ -271,7 +268,7 @@ def cross_entropy_dice_loss(
     """
     _check_options(smooth, absent)
     _check_term_weights(cross_entropy_weight, dice_weight)
-    regions = _regions(input, target, True, include_background, ignore_index, validate)
+    regions = soft_regions(input, target, True, include_background, ignore_index, validate)
     dice, classes = _count(_dice(regions, smooth), regions, absent)
     if target.shape == input.shape:
         pixels = target.to(input.dtype) != ignore_index
@@ -326,98 +323,11 @@ class CrossEntropyDiceLoss(Loss):
         )
 
 
-class _Regions(NamedTuple):
-    """Soft sizes, N x C or C: what prediction and truth share, each of them, and the pixels that count."""
-
-    shared: Tensor
-    predicted: Tensor
-    true: Tensor
-    pixels: Tensor
-
-
-def _regions(
-    input: Tensor, target: Tensor, per_sample: bool, include_background: bool, ignore_index: int, validate: bool
-) -> _Regions:
-    of = _regions_of_masks if target.shape == input.shape and input.dim() >= 2 else _regions_of_classes
-    sizes = of(input, target, ignore_index, validate)
-    first = 0 if include_background else 1
-    return _Regions(*((size if per_sample else size.sum(0))[..., first:] for size in sizes))
-
-
-def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
-    target = check_classes(input, target, ignore_index, validate)
-    classes = input.shape[1]
-    if classes == 1:
-        raise ValueError(
-            f"input has one class, whose softmax is always 1: give a binary target the shape {tuple(input.shape)}; "
-            f"got {tuple(target.shape)}"
-        )
-    target = target.unsqueeze(-1).flatten(1)  # N x S
-    valid = target != ignore_index
-    target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
-    predicted, of_truth = _Overlap.apply(input.softmax(1).unsqueeze(-1).flatten(2), target, counted)
-    # Not the sum of what is right: probabilities near 1 would become 1 in it, and the loss negative.
-    missed = (1 - of_truth) * counted
-    true, missed = _sums_by_class(target, classes, counted, missed)
-    return _Regions(true - missed, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
-
-
-class _Overlap(torch.autograd.Function):
-    """The sums of probabilities, N x C x S, over the pixels that count, N x C; and that of each pixel's class, N x S.
-
-    Its gradient is one tensor of this size. That of a product and that of a gather are three, and most of the time
-    goes into such memory.
-    """
-
-    @staticmethod
-    def forward(probabilities: Tensor, target: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-        # In parts, as one product over a large picture loses digits; a sum of products with ``counted`` is slower.
-        parts = zip(probabilities.split(PART, 2), counted.unsqueeze(2).split(PART, 1), strict=True)
-        predicted = torch.stack([part @ counts for part, counts in parts]).sum(0)
-        return predicted.squeeze(2), probabilities.gather(1, target.unsqueeze(1)).squeeze(1)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
-        ctx.save_for_backward(*inputs[1:])
-
-    @staticmethod
-    def backward(ctx: Any, of_predicted: Tensor, of_truth: Tensor) -> tuple[Tensor, None, None]:
-        target, counted = ctx.saved_tensors
-        gradient = of_predicted.unsqueeze(2) * counted.unsqueeze(1)
-        return gradient.scatter_add_(1, target.unsqueeze(1), of_truth.unsqueeze(1)), None, None
-
-
-def _sums_by_class(target: Tensor, classes: int, *values: Tensor) -> list[Tensor]:
-    """The sums over each sample's pixels, N x C, of each of ``values``, N x S, by the class of the pixel."""
-    # Without a one-hot tensor, which would be as large as the logits; and in short runs of pixels first, since
-    # index_add adds them one by one: in float32 a count would end at 2^24, and other sums err by percents before.
-    samples, pixels = target.shape
-    runs = -(-pixels // RUN)
-    first = classes * torch.arange(samples * runs, device=target.device).view(samples, runs, 1)
-    place = (target + first.expand(-1, -1, RUN).flatten(1)[:, :pixels]).flatten()
-    zeros = values[0].new_zeros(samples * runs * classes)
-    return [zeros.index_add(0, place, each.flatten()).view(samples, runs, classes).sum(1) for each in values]
-
-
-def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> _Regions:
-    target = target.to(input.dtype)
-    valid = target != ignore_index
-    target = torch.where(valid, target, 0)
-    if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
-        raise ValueError(
-            f"target must be in [0, 1], or {ignore_index} to ignore, in a region; "
-            f"got {target.min().item():g} to {target.max().item():g}"
-        )
-    probabilities = torch.sigmoid(input) * valid
-    sizes = probabilities * target, probabilities, target, valid.to(input.dtype)
-    return _Regions(*(size.unsqueeze(-1).flatten(2).sum(2) for size in sizes))
-
-
-def _dice(regions: _Regions, smooth: float) -> Tensor:
+def _dice(regions: Regions, smooth: float) -> Tensor:
     return 1 - ratio(2 * regions.shared + smooth, regions.predicted + regions.true + smooth, otherwise=1)
 
 
-def _count(loss: Tensor, regions: _Regions, absent: Absent, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _count(loss: Tensor, regions: Regions, absent: Absent, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The loss of each class times its weight, and what the class counts in the mean."""
     present = regions.true > 0
     counts = (regions.pixels > 0) & present if absent == "skip" else regions.pixels > 0
