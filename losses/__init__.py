@@ -36,6 +36,7 @@ from losses.convention import at_least_float32
 from losses.curriculum import CurriculumLoss, curriculum_loss
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
+from losses.gradnorm import GradNorm
 from losses.metric_learning import (
     ContrastiveLoss,
     InfoNCELoss,
@@ -75,6 +76,7 @@ from losses.segmentation import (
 )
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
+from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, UncertaintyWeighting, Weighting
 
 __all__ = [
     "AsymmetricMSELoss",
@@ -90,10 +92,14 @@ __all__ = [
     "CrossEntropyLoss",
     "CurriculumLoss",
     "DiceLoss",
+    "DynamicWeightAverage",
+    "FixedWeighting",
     "FocalLoss",
     "GANLoss",
     "GIoULoss",
     "GaussianNLLLoss",
+    "GeometricMean",
+    "GradNorm",
     "GradientFlow",
     "HingeEmbeddingLoss",
     "HuberLoss",
@@ -116,8 +122,10 @@ __all__ = [
     "TripletLoss",
     "TripletMarginLoss",
     "TverskyLoss",
+    "UncertaintyWeighting",
     "VAELoss",
     "VAETerms",
+    "Weighting",
     "asymmetric_mse_loss",
     "at_least_float32",
     "bce_from_probs",

@@ -23,6 +23,20 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def without_rounding(move: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Make what ``module.half()`` and the like do to each tensor leave its precision, and only move it.
+
+    Args:
+        move: what :meth:`torch.nn.Module._apply` is given.
+    """
+
+    def move_alone(tensor: Tensor) -> Tensor:
+        moved = move(tensor)
+        return moved if moved.dtype == torch.promote_types(moved.dtype, torch.float32) else tensor.to(moved.device)
+
+    return move_alone
+
+
 def full_precision(loss: Callable[Options, Result]) -> Callable[Options, Result]:
     """Make a loss compute in at least float32, outside autocast, whatever the precision of its tensors is."""
 

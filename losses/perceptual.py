@@ -17,6 +17,7 @@ from losses.convention import (
     check_same_shape,
     full_precision,
     reduce,
+    without_rounding,
 )
 
 VGG = Literal["vgg16", "vgg19"]
@@ -155,11 +156,7 @@ class PerceptualLoss(Loss):
         return seen
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        def move(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)  # a model in half precision moves the VGG, but does not round its weights
-            return moved if moved.dtype == at_least_float32(moved).dtype else tensor.to(moved.device)
-
-        self._features[0]._apply(move)
+        self._features[0]._apply(without_rounding(fn))
         return super()._apply(fn, recurse)
 
 
