@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from losses.classification import cross_entropy_loss
 from losses.regression import l1_loss, mse_loss
+from losses.weighting import UncertaintyWeighting
 
 OUTLIERS = 0.1  # share of the training targets
 SHAPES = 4
@@ -87,9 +88,8 @@ def train_with_uncertainty(
 ) -> None:
     r"""Train tasks of different noise on one trunk, weighted by their uncertainty, and write what was measured.
 
-    The total is :math:`\frac12\sum_i(e^{-s_i} L_i + s_i)` with the mean squared errors :math:`L_i` and learned log
-    variances :math:`s_i` (Kendall et al. 2018). It is least where the weight :math:`e^{-s_i}` is :math:`1 / L_i`; a
-    network that has learnt its task has an :math:`L_i` of the noise's variance.
+    A weight goes to :math:`1 / 2L` (see :class:`losses.UncertaintyWeighting`), and the mean squared error :math:`L` of
+    a task that is learnt is the variance of its noise.
 
     Args:
         metrics: the CSV file to write: ``step``, ``loss/TASK`` and ``weight/TASK``, the weight that the loss had.
@@ -101,9 +101,8 @@ def train_with_uncertainty(
     tasks = [f"noise {noise:g}" for noise in noises]
     with _seeded(seed), metrics.open("w", newline="") as file:
         network = _perceptron(1, len(tasks))
-        log_variances = nn.Parameter(torch.zeros(len(tasks)))
-        groups = [{"params": network.parameters(), "lr": 3e-3}, {"params": [log_variances], "lr": 1e-2}]
-        optimizer = torch.optim.Adam(groups)
+        weighting = UncertaintyWeighting(dict.fromkeys(tasks, "gaussian"), lr=1e-2)
+        optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
         phases = torch.arange(len(tasks))  # one curve for each task
         table = csv.writer(file)
         table.writerow(["step", *(f"loss/{task}" for task in tasks), *(f"weight/{task}" for task in tasks)])
@@ -111,10 +110,12 @@ def train_with_uncertainty(
             input = 2 * torch.rand(128, 1) - 1
             target = torch.sin(3 * input + phases) + torch.tensor(noises) * torch.randn(128, len(tasks))
             errors = mse_loss(network(input), target, reduction="none").mean(0)
-            weights = torch.exp(-log_variances)
+            total = weighting(dict(zip(tasks, errors, strict=True)))
             if step % every == 0:
-                table.writerow([step, *errors.tolist(), *weights.tolist()])
-            _update(optimizer, 0.5 * (weights * errors + log_variances).sum())
+                weights = weighting.report()
+                table.writerow([step, *errors.tolist(), *(weights[f"weight/{task}"].item() for task in tasks)])
+            _update(optimizer, total)
+            weighting.step()
 
 
 @contextlib.contextmanager

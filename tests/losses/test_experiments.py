@@ -43,7 +43,7 @@ def test_tasks_end_with_the_weight_of_their_noise(tmp_path: Path) -> None:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == [str(step) for step in range(0, 601, 20)]
-    assert float(rows[0]["weight/noise 0.3"]) == float(rows[0]["weight/noise 1"]) == 1
-    assert float(rows[-1]["weight/noise 0.3"]) == pytest.approx(1 / 0.3**2, rel=0.2)
-    assert float(rows[-1]["weight/noise 1"]) == pytest.approx(1, rel=0.2)
+    assert float(rows[0]["weight/noise 0.3"]) == float(rows[0]["weight/noise 1"]) == 0.5
+    assert float(rows[-1]["weight/noise 0.3"]) == pytest.approx(0.5 / 0.3**2, rel=0.2)
+    assert float(rows[-1]["weight/noise 1"]) == pytest.approx(0.5, rel=0.2)
     assert float(rows[-1]["loss/noise 1"]) == pytest.approx(1, rel=0.3)

@@ -41,7 +41,7 @@ def test_the_command_leaves_the_run_whose_weights_it_drew(drawn: tuple[Path, lis
     with path.open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
     weights = [float(last[f"weight/noise {noise}"]) for noise in ("0.1", "0.3", "1")]
-    assert weights == pytest.approx([100, 11.1, 1], rel=0.1)  # 1 / noise squared
+    assert weights == pytest.approx([50, 5.6, 0.5], rel=0.1)  # 1 / (2 noise squared)
     assert len(figures.task_weights(path).axes[0].lines) == 3
 
 
