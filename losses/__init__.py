@@ -36,6 +36,7 @@ from losses.convention import at_least_float32
 from losses.curriculum import CurriculumLoss, curriculum_loss
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
+from losses.direction import CosineLoss, cosine_loss
 from losses.gradnorm import GradNorm
 from losses.metric_learning import (
     ContrastiveLoss,
@@ -88,6 +89,7 @@ __all__ = [
     "ChanceLevel",
     "ContrastiveLoss",
     "CosineEmbeddingLoss",
+    "CosineLoss",
     "CrossEntropyDiceLoss",
     "CrossEntropyLoss",
     "CurriculumLoss",
@@ -134,6 +136,7 @@ __all__ = [
     "chance_level",
     "check_finite",
     "contrastive_loss",
+    "cosine_loss",
     "cross_entropy_dice_loss",
     "cross_entropy_loss",
     "curriculum_loss",

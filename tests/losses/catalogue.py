@@ -59,6 +59,10 @@ def masked(inputs: Inputs) -> tuple[Inputs, dict[str, Any]]:
     return inputs, {"mask": torch.zeros(inputs[0].shape, dtype=torch.bool)}
 
 
+def masked_vectors(inputs: Inputs) -> tuple[Inputs, dict[str, Any]]:
+    return inputs, {"mask": torch.zeros(inputs[0][:, 0].shape, dtype=torch.bool)}
+
+
 def ignored(inputs: Inputs) -> tuple[Inputs, dict[str, Any]]:
     return (inputs[0], torch.full_like(inputs[1], -100)), {}
 
@@ -111,6 +115,7 @@ SNAKE_CASE = {
     "BCEWithLogitsLoss": "bce_with_logits_loss",
     "BinaryFocalLoss": "binary_focal_loss",
     "ContrastiveLoss": "contrastive_loss",
+    "CosineLoss": "cosine_loss",
     "CrossEntropyDiceLoss": "cross_entropy_dice_loss",
     "CrossEntropyLoss": "cross_entropy_loss",
     "CurriculumLoss": "curriculum_loss",
@@ -178,6 +183,7 @@ CASES = [
         nothing=masked,
         extreme=lambda inputs: [(1e4 * inputs[0], inputs[1], variance * inputs[2]) for variance in (0, 1e-4, 1e4)],
     ),
+    case("CosineLoss", lambda: (seeded(4, 3, 2), seeded(4, 3, 2).flip(1)), nothing=masked_vectors),
     case("CrossEntropyLoss", logits_and_classes, nothing=ignored),
     case(
         "CrossEntropyLoss",

@@ -49,6 +49,7 @@ CHANCE = [
     (losses.L1Loss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
     (losses.RMSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
     (losses.GaussianNLLLoss(), (torch.empty(2), torch.tensor([-2.0, 2.0]), torch.empty(2)), 0.5 * (math.log(4) + 1)),
+    (losses.CosineLoss(), (torch.empty(8, 3), EMBEDDINGS[:8, :3]), 1.0),
     (losses.TripletLoss(margin=0.3), (EMBEDDINGS, EMBEDDINGS, EMBEDDINGS), 0.3),
     (losses.OnlineTripletLoss(margin=0.3), (EMBEDDINGS, torch.arange(16) % 4), 0.3),
     (losses.ContrastiveLoss(margin=2), (EMBEDDINGS, EMBEDDINGS, torch.arange(16) % 2), 1.0),
