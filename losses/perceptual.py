@@ -1,9 +1,8 @@
 """Perceptual loss: pictures are compared by what a VGG sees in them."""
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from losses.convention import (
     reduce,
     without_rounding,
 )
+from losses.pretrained import trained_weights
 
 VGG = Literal["vgg16", "vgg19"]
 Distance = Literal["l1", "mse"]
@@ -185,13 +185,9 @@ class _VGGFeatures(nn.Module):
                 if isinstance(layer, nn.Conv2d):
                     layer.reset_parameters()
         else:
-            named = torchvision.models.get_model_weights(vgg)
-            if str(weights) in named.__members__:
-                entry = named[str(weights)]
+            state, entry = trained_weights(vgg, weights)
+            if entry is not None:
                 mean, std = entry.transforms().mean, entry.transforms().std
-                state = _downloaded(entry)
-            else:
-                state = _read(Path(weights), list(named.__members__))
             self._load(state, vgg, str(weights))
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
@@ -227,27 +223,6 @@ def _relu_places(convolutions: nn.Module) -> dict[str, int]:
         elif isinstance(layer, nn.MaxPool2d):
             block, number = block + 1, 1
     return places
-
-
-def _downloaded(entry: Any) -> Mapping[str, Tensor]:
-    try:
-        return entry.get_state_dict(progress=False, check_hash=True)
-    except OSError as error:
-        raise OSError(
-            f"weights {entry.name} could not be downloaded from {entry.url} ({error}): give the path of a file"
-        ) from error
-
-
-def _read(path: Path, names: Sequence[str]) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise FileNotFoundError(f"weights must be a file or one of {', '.join(names)}; there is no {path}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"weights {path} are no file of torch's: {str(error).splitlines()[0]}") from error
-    if not isinstance(state, Mapping):
-        raise ValueError(f"weights {path} must hold a state_dict; got {type(state).__name__}")
-    return state
 
 
 def _distance(f: Tensor, g: Tensor, distance: Distance) -> Tensor:

@@ -103,6 +103,10 @@ class Weighting(nn.Module):
         self._learn(sums / passes.clamp_min(1), passes > 0)
         self._forget()
 
+    def skip(self) -> None:
+        """Forget the backward passes since the last step, where the optimiser skips its step (in all processes)."""
+        self._forget()
+
     def end_epoch(self) -> None:
         """Say that an epoch of training is over; for weightings that compare epochs."""
 

@@ -198,6 +198,17 @@ def test_a_loss_scaler_changes_nothing_and_infinite_gradients_teach_nothing(netw
     assert_close(scaled.current, plain.current)  # nothing infinite is left over
 
 
+def test_a_step_that_the_optimiser_skips_teaches_nothing(network: Network) -> None:
+    one, other = GradNorm(TASKS).double(), GradNorm(TASKS).double()
+    network.total(one, *batch(1)).backward()
+    one.skip()
+    for weighting in one, other:
+        network.total(weighting, *batch(2)).backward()
+        weighting.step()
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
 def test_float16_with_a_gradient_scaler(network: Network) -> None:
     network.float()
     reference, mixed = GradNorm(TASKS), GradNorm(TASKS)

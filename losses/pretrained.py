@@ -1,0 +1,46 @@
+"""Weights of torchvision's networks that were trained elsewhere: from a file, or by torchvision's name for them."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def trained_weights(network: str, weights: str | Path) -> tuple[Mapping[str, Tensor], Any]:
+    """Find the weights of a network of torchvision's.
+
+    Args:
+        network: torchvision's name of it, such as vgg16.
+        weights: the path of a file that holds a state_dict, read as data and not as code; or one of torchvision's names
+            for weights of this network, such as IMAGENET1K_V1, which downloads them.
+
+    Returns:
+        The state_dict, and torchvision's entry with the mean and standard deviation to expect; None for a file.
+
+    Raises:
+        ValueError: the file holds something else.
+        OSError: there is no such file and no such name, or the download failed.
+    """
+    import torchvision  # here: losses depends on torch alone until a network is asked for
+
+    named = torchvision.models.get_model_weights(network)
+    if str(weights) in named.__members__:
+        entry = named[str(weights)]
+        try:
+            return entry.get_state_dict(progress=False, check_hash=True), entry
+        except OSError as error:
+            message = f"weights {weights} could not be downloaded from {entry.url} ({error}): give the path of a file"
+            raise OSError(message) from error
+    if not Path(weights).is_file():
+        names = ", ".join(named.__members__)
+        raise FileNotFoundError(f"weights must be a file or one of {names}; there is no {weights}")
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"weights {weights} are no file of torch's: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, Mapping):
+        raise ValueError(f"weights {weights} must hold a state_dict; got {type(state).__name__}")
+    return state, None

@@ -1,0 +1,179 @@
+"""Several tasks on one encoder as a LightningModule."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torchmetrics import MetricCollection
+
+from losses import FixedWeighting, Weighting
+from multitask.encoders import Encoder
+from multitask.tasks import Task
+
+Batch = Mapping[str, Any]
+
+
+class Neck(nn.Sequential):
+    """The last shared layer: what all tasks start from, and where gradients of tasks are compared.
+
+    Args:
+        inputs: channels of the encoder's features.
+        channels: channels that all heads see.
+    """
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__(nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """The weight of the convolution."""
+        return cast(nn.Parameter, self[0].weight)
+
+
+class MultiTask(pl.LightningModule):
+    r"""One encoder, and a head for each of several tasks, trained on :math:`\sum_i w_i L_i`.
+
+    The weights are a weighting's (see ``losses.Weighting``), which learns once for each step of the optimiser.
+    Optimisation is automatic: the trainer's precision, ``gradient_clip_val``, ``accumulate_grad_batches`` and strategy
+    all apply.
+
+    A batch is a mapping with ``image``, N x 3 x H x W, and the targets of the tasks. A task whose target is missing
+    from a batch is absent there: it costs nothing, and its weighting does not move.
+
+    Logged for each batch: train/TASK (the loss before its weight), train/total, and what the weighting reports
+    (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each task's measures, such as
+    val/seg/miou. The total may fall below 0 and depends on the weights: watch the others.
+
+    Args:
+        encoder: makes the features.
+        tasks: the tasks, by the names that they are logged with.
+        weighting: balances the losses; of the same tasks. Equal weights if left out.
+        channels: of the neck between the encoder and the heads, at least 1.
+        lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the training.
+        weight_decay: of AdamW, >= 0.
+
+    Raises:
+        ValueError: no task, a weighting of other tasks, or an option outside its range.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        tasks: dict[str, Task],
+        weighting: Weighting | None = None,
+        *,
+        channels: int = 128,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-4,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["encoder", "tasks", "weighting"], logger=False)
+        weighting = FixedWeighting(tuple(tasks)) if weighting is None else weighting
+        if not tasks or set(weighting.tasks) != set(tasks):
+            raise ValueError(
+                "tasks and the weighting's tasks must be the same, at least one; "
+                f"got {', '.join(tasks) or 'none'} and {', '.join(weighting.tasks)}"
+            )
+        for name, value, smallest in ("channels", channels, 1), ("lr", lr, 0), ("weight_decay", weight_decay, 0):
+            if not value >= smallest:
+                raise ValueError(f"{name} must be at least {smallest}; got {value}")
+        self.encoder = encoder
+        self.neck = Neck(encoder.channels, channels)
+        self.tasks = nn.ModuleDict(tasks)
+        for task in tasks.values():
+            task.head = task.make_head(channels)
+        self.weighting = weighting
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.val_metrics = self._make_metrics()
+        self.test_metrics = self._make_metrics()
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Predict everything for pictures N x 3 x H x W."""
+        features = self.neck(self.encoder(images))
+        return {name: task(features, images.shape[2:]) for name, task in self._named_tasks().items()}
+
+    def _named_tasks(self) -> dict[str, Task]:
+        return cast(dict[str, Task], dict(self.tasks.items()))
+
+    # --- training
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Give the total of the tasks that have a target in this batch."""
+        features = self.neck(self.encoder(batch["image"]))
+        views = self.weighting.branch(features, self.neck.weight)
+        losses = self._losses(batch, views)
+        total: Tensor = self.weighting(losses)
+        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
+        self.log("train/total", total.detach(), prog_bar=True)
+        self.log_dict(self.weighting.report())
+        # Heads without a target take part with nothing: processes in which others are absent wait for their gradients.
+        unused = [task.head for name, task in self._named_tasks().items() if name not in losses]
+        return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
+
+    def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        size = batch["image"].shape[2:]
+        present = {name: task for name, task in self._named_tasks().items() if task.target in batch}
+        return {name: task.loss(task(features[name], size), batch[task.target]) for name, task in present.items()}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Let the weighting learn, once for each step of the optimiser; not if a loss scaler will skip that step."""
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
+            if not torch.stack([gradient.isfinite().all() for gradient in gradients]).all():
+                self.weighting.skip()
+                return
+        self.weighting.step()
+
+    def on_train_epoch_end(self) -> None:
+        """Tell the weighting that an epoch is over."""
+        self.weighting.end_epoch()
+
+    # --- evaluation
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch."""
+        self._evaluate(batch, self.val_metrics, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch."""
+        self._evaluate(batch, self.test_metrics, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the measures of all batches."""
+        self._log_metrics(self.val_metrics, "val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the measures of all batches."""
+        self._log_metrics(self.test_metrics, "test")
+
+    def _evaluate(self, batch: Batch, metrics: nn.ModuleDict, stage: str) -> None:
+        predictions = self(batch["image"])
+        total = torch.zeros((), device=self.device)
+        for name, task in self._named_tasks().items():
+            if task.target in batch:
+                loss = task.loss(predictions[name], batch[task.target])
+                total = total + loss
+                options: dict[str, Any] = {"batch_size": len(batch["image"]), "sync_dist": True}
+                self.log(f"{stage}/{name}", loss, **options)
+                task.measure(cast(MetricCollection, metrics[name]), predictions[name], batch[task.target])
+        self.log(f"{stage}/loss", total, batch_size=len(batch["image"]), sync_dist=True)
+
+    def _log_metrics(self, metrics: nn.ModuleDict, stage: str) -> None:
+        for name, collection in cast(dict[str, MetricCollection], metrics).items():
+            self.log_dict({f"{stage}/{name}/{key}": value for key, value in collection.compute().items()})
+            collection.reset()
+
+    def _make_metrics(self) -> nn.ModuleDict:
+        return nn.ModuleDict({name: task.make_metrics() for name, task in self._named_tasks().items()})
+
+    def configure_optimizers(self) -> Any:
+        """Make AdamW and its schedule."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

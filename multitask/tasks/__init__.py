@@ -1,0 +1,9 @@
+"""The tasks, one in a file."""
+
+from multitask.tasks.classification import Classification
+from multitask.tasks.depth import Depth
+from multitask.tasks.normals import Normals
+from multitask.tasks.segmentation import Segmentation
+from multitask.tasks.task import Task
+
+__all__ = ["Classification", "Depth", "Normals", "Segmentation", "Task"]

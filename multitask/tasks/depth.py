@@ -1,0 +1,94 @@
+"""Depth: how far away every pixel is."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
+
+from losses import L1Loss
+from multitask.tasks.task import Task, dense_head
+
+SHADES = torch.tensor(
+    [[0.99, 0.91, 0.15], [0.37, 0.79, 0.38], [0.13, 0.57, 0.55], [0.23, 0.32, 0.55], [0.27, 0.0, 0.33]]
+)
+
+
+class Depth(Task):
+    """Depth by L1; measured by absolute and relative error, RMSE, and the share of pixels within a factor of 1.25.
+
+    The target is N x 1 x H x W in metres (or inverse depth, whatever the data set has); 0 and NaN mean unknown.
+
+    Args:
+        target: the key of the batch that holds the depth.
+        farthest: about the largest depth, in the unit of the target, > 0: what is drawn darkest.
+        width: channels of the head's hidden layer.
+    """
+
+    def __init__(self, target: str = "depth", farthest: float = 10.0, width: int = 64) -> None:
+        super().__init__(target, width)
+        if not farthest > 0:
+            raise ValueError(f"farthest must be above 0; got {farthest}")
+        self.farthest = farthest
+        self.l1 = L1Loss()
+
+    def make_head(self, channels: int) -> nn.Module:
+        """Make a head that gives the depth at every place, at first about a third of ``farthest``."""
+        head = dense_head(channels, self.width, 1)
+        # L1 moves a bias by no more than the learning rate in a step: from 0 the way would be long.
+        nn.init.constant_(cast(Tensor, head[-1].bias), self.farthest / 3)
+        return head
+
+    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compute the mean absolute error over pixels whose depth is known."""
+        loss: Tensor = self.l1(prediction, target, mask=known_depth(target))
+        return loss
+
+    def make_metrics(self) -> MetricCollection:
+        """Make ``abs`` and ``rmse`` in the unit of the target, ``rel``, and ``delta_1.25`` in [0, 1]."""
+        return MetricCollection({"errors": DepthErrors()})
+
+    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
+        """Take a batch into the measures."""
+        metrics.update(prediction, target)
+
+    def draw(self, values: Tensor) -> Tensor:
+        """Draw near pixels light and far ones dark; unknown ones black."""
+        place = (values[:, 0].float() / self.farthest).clamp(0, 1).nan_to_num() * (len(SHADES) - 1)
+        low = place.floor().long().clamp(max=len(SHADES) - 2)
+        shades = SHADES.to(values.device)
+        mixed = torch.lerp(shades[low], shades[low + 1], (place - low).unsqueeze(-1))
+        return (mixed * known_depth(values[:, 0]).unsqueeze(-1)).movedim(-1, 1)
+
+
+class DepthErrors(Metric):
+    """Errors of depth over all known pixels of all pictures: abs, rel, rmse and delta_1.25."""
+
+    full_state_update = False
+    sums: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("sums", torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Take predictions and targets N x 1 x H x W into account."""
+        known = known_depth(target)
+        target, prediction = torch.where(known, target, 1).double(), torch.where(known, prediction, 1).double()
+        error = (prediction - target).abs()
+        within = (prediction < 1.25 * target) & (target < 1.25 * prediction)
+        sums = [error, error / target, error.square(), within]
+        self.sums += torch.stack([(value * known).sum(dtype=torch.float64) for value in sums])
+        self.count += known.sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """Give the measures as numbers."""
+        absolute, relative, square, within = self.sums / self.count
+        return {"abs": absolute, "rel": relative, "rmse": square.sqrt(), "delta_1.25": within}
+
+
+def known_depth(depth: Tensor) -> Tensor:
+    """Where a depth is known: neither 0 nor NaN."""
+    return depth > 0

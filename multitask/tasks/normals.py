@@ -1,0 +1,90 @@
+"""Surface normals: which way every pixel faces."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import Metric, MetricCollection
+
+from losses import CosineLoss
+from multitask.tasks.task import Task, dense_head
+
+THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
+BINS_PER_DEGREE = 20
+
+
+class Normals(Task):
+    """Surface normals by the cosine of the angle; measured by mean and median angle, and shares within some degrees.
+
+    The target is N x 3 x H x W, of unit length; all zeros mean unknown.
+
+    Args:
+        target: the key of the batch that holds the normals.
+        width: channels of the head's hidden layer.
+    """
+
+    def __init__(self, target: str = "normals", width: int = 64) -> None:
+        super().__init__(target, width)
+        self.cosine = CosineLoss()
+
+    def make_head(self, channels: int) -> nn.Module:
+        """Make a head that gives a vector at every place; only its direction counts."""
+        return dense_head(channels, self.width, 3)
+
+    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compute one minus the cosine of the angle, over pixels whose normal is known."""
+        loss: Tensor = self.cosine(prediction, target, mask=known_normals(target))
+        return loss
+
+    def make_metrics(self) -> MetricCollection:
+        """Make ``mean`` and ``median`` in degrees, and ``within_11.25``, ``within_22.5``, ``within_30`` in [0, 1]."""
+        return MetricCollection({"angles": NormalAngles()})
+
+    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
+        """Take a batch into the measures."""
+        metrics.update(prediction, target)
+
+    def draw(self, values: Tensor) -> Tensor:
+        """Draw the three components as red, green and blue, from -1 (dark) to 1; unknown ones black."""
+        pictures = (F.normalize(values.float(), dim=1) + 1) / 2
+        return pictures * known_normals(values).unsqueeze(1)
+
+
+class NormalAngles(Metric):
+    """Angles between predicted and true normals over all known pixels of all pictures.
+
+    The median is exact to a twentieth of a degree: angles are counted, not kept.
+    """
+
+    full_state_update = False
+    histogram: Tensor
+    within: Tensor
+    total: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("histogram", torch.zeros(180 * BINS_PER_DEGREE + 1, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("within", torch.zeros(len(THRESHOLDS), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Take predictions and targets N x 3 x H x W into account."""
+        known = known_normals(target)
+        x, y = (F.normalize(normals.float(), dim=1) for normals in (prediction, target))
+        # Of an arc cosine near 1 half of the digits are lost; this keeps them.
+        angles = 2 * torch.atan2(torch.linalg.vector_norm(x - y, dim=1), torch.linalg.vector_norm(x + y, dim=1))
+        degrees = torch.rad2deg(angles)[known]
+        self.histogram += torch.bincount((degrees * BINS_PER_DEGREE).long(), minlength=len(self.histogram))
+        self.within += torch.stack([(degrees < threshold).sum() for threshold in THRESHOLDS])
+        self.total += degrees.sum(dtype=torch.float64)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Give the measures as numbers."""
+        count = self.histogram.sum()
+        median = torch.searchsorted(self.histogram.cumsum(0), (count + 1) // 2) / BINS_PER_DEGREE
+        shares = {f"within_{t:g}": n / count for t, n in zip(THRESHOLDS, self.within, strict=True)}
+        return {"mean": self.total / count, "median": median + 0.5 / BINS_PER_DEGREE, **shares}
+
+
+def known_normals(normals: Tensor) -> Tensor:
+    """Where a normal is known: not all zeros, and no NaN."""
+    return normals.square().sum(1) > 0

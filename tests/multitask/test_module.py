@@ -1,0 +1,187 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+from torch.utils.data import DataLoader
+
+from losses import FixedWeighting, GradNorm, UncertaintyWeighting, Weighting
+from multitask import Classification, Depth, MultiTask, Normals, Segmentation, SmallEncoder, Task
+
+TASKS = ("seg", "depth", "normals", "room")
+
+
+def make_tasks() -> dict[str, Task]:
+    return {
+        "seg": Segmentation(3, width=8),
+        "depth": Depth(width=8),
+        "normals": Normals(width=8),
+        "room": Classification(4, target="room", width=8),
+    }
+
+
+def make(weighting: Weighting | None = None, **options: Any) -> MultiTask:
+    torch.manual_seed(0)
+    return MultiTask(SmallEncoder(width=4, blocks=1), make_tasks(), weighting, channels=8, **options)
+
+
+def sample(index: int) -> dict[str, Tensor]:
+    """A picture with a bright side and a dark one: two classes, at two depths, that face two ways."""
+    generator = torch.Generator().manual_seed(index)
+    where = torch.zeros(16, 24, dtype=torch.bool)
+    where[:, : 4 * int(torch.randint(1, 6, (), generator=generator))] = True
+    image = torch.where(where, 1.0, -1.0).expand(3, 16, 24) + 0.1 * torch.randn(3, 16, 24, generator=generator)
+    normals = torch.zeros(3, 16, 24)
+    normals[0], normals[2] = where, ~where
+    return {
+        "image": image,
+        "labels": where.long(),
+        "depth": torch.where(where, 2.0, 4.0).unsqueeze(0),
+        "normals": normals,
+        "room": torch.tensor(index % 4),
+    }
+
+
+def loader(count: int = 8, batch_size: int = 4, without: tuple[str, ...] = ()) -> DataLoader[Any]:
+    samples = [{key: value for key, value in sample(index).items() if key not in without} for index in range(count)]
+    return DataLoader(samples, batch_size)  # type: ignore[arg-type]
+
+
+def fit(model: MultiTask, folder: Path, data: DataLoader[Any] | None = None, **options: Any) -> pl.Trainer:
+    options = {"max_epochs": 2, "logger": False, "enable_checkpointing": False, **options}
+    trainer = pl.Trainer(
+        **options, accelerator="cpu", default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False
+    )
+    trainer.fit(model, loader() if data is None else data)
+    return trainer
+
+
+def weightings() -> list[Weighting]:
+    likelihoods: dict[str, Any] = {
+        "seg": "categorical",
+        "depth": "laplace",
+        "normals": "gaussian",
+        "room": "categorical",
+    }
+    return [FixedWeighting(TASKS), UncertaintyWeighting(likelihoods), GradNorm(TASKS)]
+
+
+@pytest.mark.filterwarnings("ignore:.*smaller than the logging interval")
+@pytest.mark.parametrize("weighting", weightings(), ids=lambda weighting: type(weighting).__name__)
+def test_every_task_learns(weighting: Weighting, tmp_path: Path) -> None:
+    model = make(weighting, lr=5e-3)
+    trainer = fit(model, tmp_path, max_epochs=25)
+    (measures,) = trainer.validate(model, loader(), verbose=False)
+    assert measures["val/seg/miou"] > 0.8
+    assert measures["val/depth/abs"] < 0.5
+    assert measures["val/normals/mean"] < 30
+    assert measures["val/loss"] == pytest.approx(sum(measures[f"val/{task}"] for task in TASKS), rel=1e-5)
+
+
+def test_gradnorm_learns_once_for_each_step_of_the_optimiser(tmp_path: Path) -> None:
+    model = make(GradNorm(TASKS))
+    fit(model, tmp_path, accumulate_grad_batches=2, max_epochs=3, gradient_clip_val=0.5)
+    assert isinstance(model.weighting, GradNorm)
+    assert model.weighting.adam is not None
+    assert model.weighting.adam.steps.tolist() == [3, 3, 3, 3]
+    assert model.weighting.current.sum().item() == pytest.approx(4)
+    assert not torch.equal(model.weighting.current, torch.ones(4))
+
+
+@pytest.mark.filterwarnings("ignore:.*module.* in eval mode at the start of training")
+def test_two_accumulated_batches_train_as_one(tmp_path: Path) -> None:
+    """With batch norm in evaluation, as it would see the halves."""
+    models = [make(GradNorm(TASKS)).double() for _ in range(2)]
+    for model, (batch_size, accumulated) in zip(models, ((8, 1), (4, 2)), strict=True):
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        fit(model, tmp_path, loader(8, batch_size), accumulate_grad_batches=accumulated, precision="64-true")
+    for one, other in zip(*(model.state_dict().values() for model in models), strict=True):
+        assert_close(one, other, rtol=1e-8, atol=1e-10)
+
+
+def test_a_task_without_targets_is_left_alone(tmp_path: Path) -> None:
+    model = make(GradNorm(TASKS))
+    before = copy.deepcopy(model.tasks["normals"].state_dict())
+    fit(model, tmp_path, loader(without=("normals",)))
+    for name, value in model.tasks["normals"].state_dict().items():
+        if "running" not in name and "num_batches" not in name:
+            assert_close(value, before[name], rtol=1e-3, atol=1e-3)  # weight decay alone
+    assert isinstance(model.weighting, GradNorm)
+    assert model.weighting.current[TASKS.index("normals")] == 1
+    assert model.weighting.initial[TASKS.index("normals")].isnan()
+
+
+def test_losses_weights_and_measures_are_logged(tmp_path: Path) -> None:
+    model = make(GradNorm(TASKS))
+    trainer = fit(model, tmp_path, max_epochs=1)
+    logged = set(trainer.callback_metrics)
+    for task in TASKS:
+        names = {
+            f"train/{task}",
+            f"weight/{task}",
+            f"gradient_norm/{task}",
+            f"target_norm/{task}",
+            f"training_rate/{task}",
+        }
+        assert names <= logged
+    assert "train/total" in logged
+    (measures,) = trainer.test(model, loader(), verbose=False)
+    assert {
+        "test/seg/miou",
+        "test/seg/pixel_accuracy",
+        "test/depth/abs",
+        "test/depth/rel",
+        "test/depth/rmse",
+        "test/depth/delta_1.25",
+        "test/normals/mean",
+        "test/normals/median",
+        "test/normals/within_11.25",
+        "test/normals/within_22.5",
+        "test/normals/within_30",
+        "test/room/accuracy",
+        "test/loss",
+    } <= set(measures)
+
+
+def test_bfloat16_trains(tmp_path: Path) -> None:
+    model = make(GradNorm(TASKS))
+    fit(model, tmp_path, precision="bf16-mixed", max_epochs=1)
+    assert isinstance(model.weighting, GradNorm)
+    assert model.weighting.current.dtype == torch.float32
+    assert model.weighting.current.isfinite().all()
+
+
+def test_the_weighting_goes_through_a_checkpoint(tmp_path: Path) -> None:
+    model = make(GradNorm(TASKS))
+    trainer = fit(model, tmp_path)
+    trainer.save_checkpoint(tmp_path / "run.ckpt")
+    loaded = MultiTask.load_from_checkpoint(
+        tmp_path / "run.ckpt",
+        encoder=SmallEncoder(width=4, blocks=1),
+        tasks=make_tasks(),
+        weighting=GradNorm(TASKS),
+        weights_only=True,
+    )
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name]), name
+    images = torch.stack([sample(0)["image"]])
+    assert_close(loaded.eval()(images)["seg"], model.eval()(images)["seg"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weighting": FixedWeighting(["seg"])}, "tasks and the weighting's tasks must be the same, at least one"),
+        ({"lr": -1}, "lr must be at least 0; got -1"),
+        ({"channels": 0}, "channels must be at least 1; got 0"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultiTask(SmallEncoder(4), make_tasks(), **options)
