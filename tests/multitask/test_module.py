@@ -5,6 +5,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
@@ -154,6 +155,21 @@ def test_bfloat16_trains(tmp_path: Path) -> None:
     fit(model, tmp_path, precision="bf16-mixed", max_epochs=1)
     assert isinstance(model.weighting, GradNorm)
     assert model.weighting.current.dtype == torch.float32
+    assert model.weighting.current.isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # of torch, when a first step is skipped
+def test_float16_steps_that_overflow_teach_the_weighting_nothing(tmp_path: Path) -> None:
+    """The first steps are skipped until the scale fits; the weighting has as many steps as the network's optimiser."""
+    model = make(GradNorm(TASKS))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
+    trainer = fit(model, tmp_path, max_epochs=12, plugins=[MixedPrecision("16-mixed", "cpu", scaler=scaler)])
+    (optimizer,) = trainer.optimizers
+    taken = int(optimizer.state[model.neck.weight]["step"])
+    assert 0 < taken < 24
+    assert isinstance(model.weighting, GradNorm)
+    assert model.weighting.adam is not None
+    assert model.weighting.adam.steps.tolist() == [taken] * len(TASKS)
     assert model.weighting.current.isfinite().all()
 
 
