@@ -1,0 +1,7 @@
+"""Scenes on disk, and what is done with them before training."""
+
+from multitask.data.mtan import MTAN
+from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
+from multitask.data.transforms import RandomScaleCropFlip
+
+__all__ = ["MTAN", "DepthMap", "InverseDepthMap", "NormalMap", "RandomScaleCropFlip", "Scene", "Scenes"]
