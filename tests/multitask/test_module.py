@@ -150,6 +150,15 @@ def test_losses_weights_and_measures_are_logged(tmp_path: Path) -> None:
     } <= set(measures)
 
 
+def test_an_evaluation_remembers_nothing_of_the_last_one(tmp_path: Path) -> None:
+    model = make()
+    trainer = fit(model, tmp_path, max_epochs=1)
+    (first,) = trainer.validate(model, loader(2), verbose=False)
+    trainer.validate(model, loader(8), verbose=False)
+    (again,) = trainer.validate(model, loader(2), verbose=False)
+    assert again == first
+
+
 def test_bfloat16_trains(tmp_path: Path) -> None:
     model = make(GradNorm(TASKS))
     fit(model, tmp_path, precision="bf16-mixed", max_epochs=1)
