@@ -12,6 +12,7 @@ from torch.nn import (  # as they are: without the convention of those below
 )
 
 from losses.adversarial import GANLoss, gan_loss, gradient_penalty
+from losses.aggregated import AggregatedGradients
 from losses.binary import (
     BCEFromProbs,
     BCEWithLogitsLoss,
@@ -79,6 +80,7 @@ from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, UncertaintyWeighting, Weighting
 
 __all__ = [
+    "AggregatedGradients",
     "AsymmetricMSELoss",
     "BCEFromProbs",
     "BCELoss",
