@@ -75,6 +75,7 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
+from losses.static_weights import read_weights, time_average, write_weights
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, UncertaintyWeighting, Weighting
@@ -158,9 +159,12 @@ __all__ = [
     "online_triplet_loss",
     "perceptual_loss",
     "probability_l1_loss",
+    "read_weights",
     "rmse_loss",
     "smooth_l1_loss",
+    "time_average",
     "triplet_loss",
     "tversky_loss",
     "vae_loss",
+    "write_weights",
 ]
