@@ -2,37 +2,15 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import resnet50
-from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
+from benchmarks.deeplab import CHANNELS, DeepLab
 from losses import FixedWeighting, GradNorm, Weighting
 
-CHANNELS = {"seg": 13, "depth": 1, "normals": 3}
 
-
-class Network(nn.Module):
-    """A ResNet-50 whose features are an eighth of the picture's size, and a DeepLab head for each task."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        resnet = resnet50(weights=None, replace_stride_with_dilation=[False, True, True])
-        self.trunk = nn.Sequential(*list(resnet.children())[:-2])
-        self.last = resnet.layer4[-1].conv3
-        self.heads = nn.ModuleDict({task: DeepLabHead(2048, channels) for task, channels in CHANNELS.items()})
-
-    def total(self, weighting: Weighting, images: Tensor) -> Tensor:
-        views = weighting.branch(self.trunk(images), self.last.weight)
-        return weighting({task: self.heads[task](views[task]).square().mean() for task in CHANNELS})
-
-
-def operations(network: Network, weighting: Weighting) -> int:
-    """Of a training step but for the optimiser's, which is the same for all."""
-    images = torch.randn(2, 3, 64, 64)
+def operations(network: DeepLab, weighting: Weighting) -> int:
     with FlopCounterMode(display=False) as counter:
-        network.total(weighting, images).backward()
-        weighting.step()
+        network.step(weighting, torch.randn(2, 3, 64, 64))
     return counter.get_total_flops()
 
 
@@ -40,7 +18,7 @@ def operations(network: Network, weighting: Weighting) -> int:
 def counts() -> tuple[int, int]:
     """Operations with equal weights and with GradNorm."""
     torch.manual_seed(0)
-    network = Network()
+    network = DeepLab()
     return operations(network, FixedWeighting(tuple(CHANNELS))), operations(network, GradNorm(tuple(CHANNELS)))
 
 
