@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-losses demo test clean
+.PHONY: bench-losses bench-weighting demo test clean
 
 demo: .venv/demo.done  ## train on line drawings and show coloured pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -15,6 +15,9 @@ test: .venv/dev.done  ## format, lint, types, tests and coverage
 
 bench-losses: .venv/peers.done  ## our losses beside other libraries': the tables of docs/benchmarks.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.losses
+
+bench-weighting: .venv/peers.done .venv/torchjd.done  ## what task weightings cost beside equal weights: the table of docs/benchmarks.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.weighting
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -12,6 +12,7 @@ from torch.nn import (  # as they are: without the convention of those below
 )
 
 from losses.adversarial import GANLoss, gan_loss, gradient_penalty
+from losses.aggregated import AggregatedGradients
 from losses.binary import (
     BCEFromProbs,
     BCEWithLogitsLoss,
@@ -75,11 +76,13 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
+from losses.static_weights import read_weights, time_average, write_weights
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, UncertaintyWeighting, Weighting
 
 __all__ = [
+    "AggregatedGradients",
     "AsymmetricMSELoss",
     "BCEFromProbs",
     "BCELoss",
@@ -159,9 +162,12 @@ __all__ = [
     "online_triplet_loss",
     "perceptual_loss",
     "probability_l1_loss",
+    "read_weights",
     "rmse_loss",
     "smooth_l1_loss",
+    "time_average",
     "triplet_loss",
     "tversky_loss",
     "vae_loss",
+    "write_weights",
 ]

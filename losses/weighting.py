@@ -1,6 +1,7 @@
 """Weightings: one total out of the losses of several tasks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, Self
 
 import torch
@@ -8,6 +9,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from losses.convention import at_least_float32, check_choice, check_number, without_rounding
+from losses.static_weights import read_weights
 
 Likelihood = Literal["gaussian", "laplace", "categorical"]
 
@@ -142,17 +144,20 @@ class FixedWeighting(Weighting):
 
     Args:
         tasks: the names of the tasks.
-        weights: one weight >= 0 for each task; 1 for all if left out.
+        weights: one weight >= 0 for each task, or a JSON file of them; 1 for all if left out.
 
     Raises:
-        ValueError: weights of other tasks than ``tasks``, or negative ones.
+        ValueError: weights of other tasks than ``tasks``, or negative ones; a file that holds no weights.
     """
 
     fixed: Tensor
 
-    def __init__(self, tasks: Sequence[str], *, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(self, tasks: Sequence[str], *, weights: Mapping[str, float] | str | Path | None = None) -> None:
         super().__init__(tasks)
-        self.register_buffer("fixed", task_values("weights", self.tasks, weights, default=1.0, at_least=0))
+        name = "weights"
+        if isinstance(weights, str | Path):
+            name, weights = f"weights in {weights}", read_weights(weights)
+        self.register_buffer("fixed", task_values(name, self.tasks, weights, default=1.0, at_least=0))
 
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return self.fixed, self._nothing

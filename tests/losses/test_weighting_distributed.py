@@ -1,5 +1,6 @@
 """Weightings in two processes: the same weights as one process has on the joined batch."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
-from losses import GradNorm, UncertaintyWeighting, Weighting
+from losses import AggregatedGradients, GradNorm, UncertaintyWeighting, Weighting
 from tests.losses.test_gradnorm import TASKS, Network, batch
 
 STEPS = 4
@@ -39,6 +40,11 @@ def make(name: str) -> tuple[Network, Weighting]:
     return Network().double().eval(), weighting.double()
 
 
+def make_aggregated() -> Step:
+    torch.manual_seed(0)
+    return Step(Network().double().eval(), AggregatedGradients(TASKS, aggregator="MGDA").double().train())
+
+
 def train(step: nn.Module, weighting: Weighting, rank: int, processes: int, *, absent: bool) -> list[dict[str, Tensor]]:
     optimizer = torch.optim.SGD(step.parameters(), lr=0.05)
     states = []
@@ -62,14 +68,23 @@ def work(rank: int, folder: str) -> None:
         step = DistributedDataParallel(Step(network, weighting))
         states[name, absent] = train(step, weighting, rank, PROCESSES, absent=absent)
     torch.save(states, f"{folder}/{rank}.pt")
+    step = DistributedDataParallel(make_aggregated())
+    step(*(tensor[rank::PROCESSES] for tensor in batch()), TASKS).backward()
+    torch.save([parameter.grad for parameter in step.parameters()], f"{folder}/gradients-{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
-def of_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, bool], list[dict[str, Tensor]]]]:
-    """The states of the weightings after each step, in each process."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes left what they found."""
     folder = tmp_path_factory.mktemp("processes")
     torch.multiprocessing.spawn(work, (str(folder),), nprocs=PROCESSES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def of_processes(folder: Path) -> list[dict[tuple[str, bool], list[dict[str, Tensor]]]]:
+    """The states of the weightings after each step, in each process."""
     return [torch.load(folder / f"{rank}.pt") for rank in range(PROCESSES)]
 
 
@@ -87,3 +102,14 @@ def test_two_processes_have_the_weights_of_one(
         for states, expected in zip(first, alone, strict=True):
             for key, value in states.items():
                 assert_close(value, expected[key], rtol=1e-10, atol=1e-12)
+
+
+def test_directions_that_are_aggregated_in_each_process_are_averaged(folder: Path) -> None:
+    own = []
+    for rank in range(PROCESSES):
+        step = make_aggregated()
+        step(*(tensor[rank::PROCESSES] for tensor in batch()), TASKS).backward()
+        own.append([parameter.grad for parameter in step.parameters()])
+    expected = [(first + second) / 2 for first, second in zip(*own, strict=True)]
+    for rank in range(PROCESSES):
+        assert_close(torch.load(folder / f"gradients-{rank}.pt"), expected, rtol=1e-12, atol=1e-15)

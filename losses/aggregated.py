@@ -1,0 +1,157 @@
+"""TorchJD's aggregators as weightings: the trunk goes a direction made of the tasks' gradients, each head its own."""
+
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losses.convention import at_least_float32
+from losses.weighting import Weighting
+
+
+class AggregatedGradients(Weighting):
+    r"""Gradient aggregation, :math:`\mathcal A(g_1, \dots, g_T)` of TorchJD's, in one ordinary backward pass.
+
+    :math:`g_i` is the gradient of task i in the shared features. When all of them have arrived there, and before they
+    go on into the trunk, their sum gives way to the aggregator's vector; so the trunk is back-propagated once, as with
+    equal weights. Each head gets the gradient of its own loss, and the total is the plain sum of the losses. To
+    aggregate at the features, as MGDA-UB (Sener and Koltun 2018) and IMTL-G (Liu et al. 2021) do, is the cheap form: in
+    the gradients of all shared parameters the aggregator would find other weights.
+
+    Only tasks with a loss in the batch are aggregated, in the order of ``tasks``; an aggregator that is made for a
+    number of tasks refuses batches without one of them. Several backward passes before an optimiser's step are
+    aggregated each by itself, and so are the batches of several processes, whose directions are then averaged. Factors
+    of loss scalers are undone for the aggregator; gradients that are not finite go on as their sum, for scalers to see.
+
+    What the aggregator keeps from step to step is in the ``state_dict``, but for ``NashMTL``'s, which begins anew.
+
+    Args:
+        tasks: the names of the tasks.
+        aggregator: of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that needs no
+            options: ``UPGrad``, ``PCGrad``, ``MGDA``, ``IMTLG``, ``AlignedMTL``.
+
+    Raises:
+        ModuleNotFoundError: TorchJD is not installed.
+        ValueError: no aggregator of TorchJD's, or the name of one that needs options.
+    """
+
+    def __init__(self, tasks: Sequence[str], *, aggregator: str | nn.Module = "UPGrad") -> None:
+        super().__init__(tasks)
+        made = make_aggregator(aggregator)
+        # No submodule: its buffers come and go, which load_state_dict refuses, and its precision is not ours to change.
+        self._aggregate: Callable[[Tensor], Tensor] = made.__call__
+        self._parts = {name or "aggregator": module for name, module in made.named_modules()}
+        self._name = str(made)
+        self._scale = torch.ones(())
+        self._found = torch.full_like(self._nothing, torch.nan)
+        if isinstance(made, importlib.import_module("torchjd.aggregation").WeightedAggregator):
+            made.weighting.register_forward_hook(self._note)
+
+    def branch(self, features: Tensor, weight: nn.Parameter) -> dict[str, Tensor]:
+        """Give each task its view of the shared features, at which its gradient is taken.
+
+        Args:
+            features: the output of the last shared layer; every task's head must start from its own view of it, and its
+                first operation must not be in place.
+            weight: not used.
+
+        Returns:
+            For each task a view of ``features``; in evaluation, or if they need no gradient, ``features`` itself.
+        """
+        if not (self.training and torch.is_grad_enabled() and features.requires_grad):
+            return super().branch(features, weight)
+        shared = features.view_as(features)
+        arrived: dict[str, Tensor] = {}
+        views = {task: shared.view_as(shared) for task in self.tasks}
+        for task, view in views.items():
+            view.register_hook(functools.partial(arrived.__setitem__, task))
+        shared.register_hook(lambda gradient: self._replace(gradient, arrived))
+        return views
+
+    def report(self) -> dict[str, Tensor]:
+        """Give ``weight/TASK`` of the last backward pass; NaN for aggregators that do not make a weighted sum."""
+        return {f"weight/{task}": weight for task, weight in zip(self.tasks, self._found, strict=True)}
+
+    def get_extra_state(self) -> dict[str, dict[str, Any]]:
+        """Give what the parts of the aggregator remember, by their names."""
+        return {name: _memory(part) for name, part in self._parts.items()}
+
+    def set_extra_state(self, state: dict[str, dict[str, Any]]) -> None:
+        """Make the aggregator go on from what :meth:`get_extra_state` gave.
+
+        Raises:
+            ValueError: the state is another aggregator's.
+        """
+        if state.keys() != self._parts.keys():
+            raise ValueError(f"aggregator must be the one that the state was saved with; got {self._name}")
+        for name, part in self._parts.items():
+            for attribute, value in state[name].items():
+                setattr(part, attribute, value.clone() if isinstance(value, Tensor) else value)
+
+    def extra_repr(self) -> str:
+        """Show the aggregator in ``print(model)``."""
+        return f"aggregator={self._name}"
+
+    def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(losses), self._nothing
+
+    def _back_propagated(self, losses: Tensor, present: Tensor, scale: Tensor) -> None:
+        super()._back_propagated(losses, present, scale)
+        self._scale = at_least_float32(scale)
+
+    @torch.no_grad()
+    def _replace(self, gradient: Tensor, arrived: dict[str, Tensor]) -> Tensor:
+        """Give what goes on into the trunk instead of the sum of the tasks' gradients."""
+        self._rows = [task in arrived for task in self.tasks]
+        gradients = [at_least_float32(arrived[task]).flatten() for task in self.tasks if task in arrived]
+        arrived.clear()
+        matrix = torch.stack(gradients) / self._scale
+        self._found = torch.full_like(self._nothing, torch.nan)
+        if not matrix.isfinite().all():
+            return gradient
+        with torch.autocast(matrix.device.type, enabled=False):
+            direction = self._aggregate(matrix)
+        return (direction * self._scale).view_as(gradient).to(gradient)
+
+    def _note(self, part: nn.Module, inputs: tuple[Tensor, ...], weights: Tensor) -> None:
+        self._found[torch.tensor(self._rows)] = weights.detach().to(self._found)
+
+
+def make_aggregator(aggregator: str | nn.Module) -> nn.Module:
+    """Make the aggregator of TorchJD's that has a name and needs no options, or take one that is made.
+
+    Args:
+        aggregator: a class of ``torchjd.aggregation`` by its name, or an object of one.
+
+    Raises:
+        ModuleNotFoundError: TorchJD is not installed.
+        ValueError: there is no such aggregator, or it needs options.
+    """
+    try:
+        package = importlib.import_module("torchjd.aggregation")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "torchjd":
+            raise
+        message = "AggregatedGradients needs TorchJD: pip install 'pix2pix-multitask[torchjd]'"
+        raise ModuleNotFoundError(message, name=error.name) from None
+    if isinstance(aggregator, package.Aggregator):
+        return aggregator
+    kind = getattr(package, aggregator, None) if isinstance(aggregator, str) else None
+    if not (isinstance(kind, type) and issubclass(kind, package.Aggregator)):
+        raise ValueError(f"aggregator must be one of torchjd.aggregation, such as UPGrad or PCGrad; got {aggregator!r}")
+    try:
+        return kind()
+    except TypeError as error:
+        raise ValueError(f"aggregator {aggregator} needs options, so give it made, not its name: {error}") from None
+
+
+def _memory(part: nn.Module) -> dict[str, Any]:
+    """What a part of an aggregator keeps beside its options; those are properties of the same name without the _."""
+    own = set(vars(part)) - set(vars(nn.Module())) - {"_parameters", "_buffers", "_modules"}
+    values = {name: getattr(part, name) for name in own if name[0] == "_" and not hasattr(type(part), name[1:])}
+    values |= dict(part.named_buffers(recurse=False))
+    simple = (Tensor, int, float, tuple, type(None))
+    return {name: value for name, value in values.items() if isinstance(value, simple)}
