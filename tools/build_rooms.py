@@ -3,7 +3,7 @@
 Needs the Debian package sweethome3d-furniture (the furniture: CC BY 3.0 and CC0) and, of PyPI, mitsuba, numpy, pillow
 and pyarrow. All surfaces that are not furniture are drawn by ``room_layout.py``.
 
-    python tools/build_rooms.py --work /tmp/rooms    # some 20 minutes on one core; continues where it was stopped
+    python tools/build_rooms.py --work /tmp/rooms    # some 15 minutes on one core; continues where it was stopped
 
 The rooms of the test split are furnished with other models than those of training. A pixel's colour is the mean of
 ``--samples`` paths. What noise is left is smoothed over neighbours of like depth, normal, albedo and light, a joint

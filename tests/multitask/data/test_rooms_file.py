@@ -13,7 +13,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 FOLDER = Path(__file__).parents[3] / "multitask" / "data"
 CLASSES = ["bed", "books", "ceiling", "chair", "floor", "furniture", "objects"]
 CLASSES += ["painting", "sofa", "table", "tv", "wall", "window"]
-ROOMS = {"train": 400, "test": 100}
+ROOMS = {"train": 100, "test": 25}
 Row = dict[str, Any]
 
 
@@ -24,8 +24,8 @@ def rows() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def some(rows: list[Row]) -> list[Row]:
-    """Every fifth room, with its pictures decoded."""
-    return [row | {name: decode(row[name]) for name in ("image", "label", "depth", "normal")} for row in rows[::5]]
+    """Every tenth room, with its pictures decoded."""
+    return [row | {name: decode(row[name]) for name in ("image", "label", "depth", "normal")} for row in rows[::10]]
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -78,10 +78,10 @@ def test_depth_is_a_room_s_in_millimetres(some: list[Row]) -> None:
         assert row["depth"].max() < 9000, row["scene"]
 
 
-def test_every_pixel_has_a_class_and_every_class_pixels_in_both_splits(some: list[Row]) -> None:
-    for split in ("train", "test"):
-        seen = np.unique(np.concatenate([np.unique(row["label"]) for row in some if row["split"] == split]))
-        assert seen.tolist() == list(range(13))
+def test_every_pixel_has_a_class_and_every_class_pixels_in_both_splits(rows: list[Row]) -> None:
+    for split in ROOMS:
+        seen = set().union(*(np.unique(decode(row["label"])).tolist() for row in rows if row["split"] == split))
+        assert seen == set(range(13))
 
 
 def test_normals_have_unit_length_and_face_the_camera(some: list[Row]) -> None:
