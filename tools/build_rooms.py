@@ -1,7 +1,7 @@
 """Build ``multitask/data/rooms.parquet``: path-traced rooms with depth, labels, normals and boxes, pixel-exact.
 
 Needs the Debian package sweethome3d-furniture (the furniture: CC BY 3.0 and CC0) and, of PyPI, mitsuba, numpy, pillow
-and pyarrow. All surfaces that are not furniture are drawn by ``room_layout.py``.
+and pyarrow. All surfaces that are not furniture are drawn by ``surfaces.py``.
 
     python tools/build_rooms.py --work /tmp/rooms    # some 15 minutes on one core; continues where it was stopped
 
