@@ -13,7 +13,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 FOLDER = Path(__file__).parents[3] / "multitask" / "data"
 CLASSES = ["bed", "books", "ceiling", "chair", "floor", "furniture", "objects"]
 CLASSES += ["painting", "sofa", "table", "tv", "wall", "window"]
-ROOMS = {"train": 100, "test": 25}
+ROOMS = {"train": 400, "test": 100}
 Row = dict[str, Any]
 
 
