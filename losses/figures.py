@@ -4,7 +4,6 @@ Each function gives a figure that ``figure.savefig("loss.png")`` writes. None of
 would keep every figure, is not used. ``python -m losses figures`` draws them all.
 """
 
-import csv
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from losses.classification import focal_loss
 from losses.figure_style import COLORS, leave_out_the_steepest, logarithmic_if_wide, new_figure, new_panels
 from losses.landscape import loss_surface
 from losses.regression import asymmetric_mse_loss, huber_loss, l1_loss, log_cosh_loss, mse_loss, smooth_l1_loss
+from losses.static_weights import read_metrics
 
 REGRESSION_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "MSE": mse_loss,
@@ -196,16 +196,7 @@ def task_weights(metrics: str | Path, *, prefix: str = "weight/") -> Figure:
         ValueError: names the file and what is wrong in it.
     """
     expected = f"expected a CSV file with a column step and columns {prefix}TASK"
-    try:
-        with open(metrics, newline="") as file:
-            table = csv.DictReader(file)
-            rows, columns = list(table), table.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{metrics}: {reason}; {expected}") from None
-    names = [name for name in columns if name.startswith(prefix)]
-    if "step" not in columns or not names:
-        raise ValueError(f"{metrics}: {expected}; its columns are {', '.join(columns) or 'none'}")
+    rows, names = read_metrics(metrics, prefix, expected, also=("step",))
     figure, (axes,) = new_panels(1)
     for name in names:
         try:

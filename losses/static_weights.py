@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 
@@ -22,16 +22,7 @@ def time_average(metrics: str | Path, *, prefix: str = "weight/") -> dict[str, f
         ValueError: names the file and what was expected in it.
     """
     expected = f"expected a CSV file with columns {prefix}TASK of numbers"
-    try:
-        with open(metrics, newline="") as file:
-            table = csv.DictReader(file)
-            rows, columns = list(table), table.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{metrics}: {reason}; {expected}") from None
-    names = [name for name in columns if name.startswith(prefix)]
-    if not names:
-        raise ValueError(f"{metrics}: {expected}; its columns are {', '.join(columns) or 'none'}")
+    rows, names = read_metrics(metrics, prefix, expected)
     averages = {}
     for name in names:
         try:
@@ -43,6 +34,36 @@ def time_average(metrics: str | Path, *, prefix: str = "weight/") -> dict[str, f
             reason = "is empty" if isinstance(error, statistics.StatisticsError) else f"has no number: {error}"
             raise ValueError(f"{metrics}: the column {name} {reason}; {expected}") from None
     return averages
+
+
+def read_metrics(
+    metrics: str | Path, prefix: str, expected: str, *, also: Collection[str] = ()
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Read the CSV file of a run, such as Lightning's ``CSVLogger`` writes.
+
+    Args:
+        metrics: the file.
+        prefix: how the names of the wanted columns begin.
+        expected: what the file should hold, for messages.
+        also: other columns that must be there.
+
+    Returns:
+        Its rows by the names of the columns, and the names that begin with the prefix, at least one.
+
+    Raises:
+        ValueError: names the file and what was expected in it.
+    """
+    try:
+        with open(metrics, newline="") as file:
+            table = csv.DictReader(file)
+            rows, columns = list(table), table.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{metrics}: {reason}; {expected}") from None
+    names = [name for name in columns if name.startswith(prefix)]
+    if not names or not set(also) <= set(columns):
+        raise ValueError(f"{metrics}: {expected}; its columns are {', '.join(columns) or 'none'}")
+    return rows, names
 
 
 def write_weights(weights: Mapping[str, float], file: str | Path) -> None:

@@ -1,5 +1,6 @@
 """Weightings: one total out of the losses of several tasks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
@@ -14,7 +15,7 @@ from losses.static_weights import read_weights
 Likelihood = Literal["gaussian", "laplace", "categorical"]
 
 
-class Weighting(nn.Module):
+class Weighting(nn.Module, ABC):
     r"""Base of the weightings: makes :math:`\sum_i w_i L_i` of the losses of named tasks, with weights of its own.
 
     A training step, in any loop::
@@ -116,9 +117,9 @@ class Weighting(nn.Module):
         """Give what is worth a line in a log: the weights of the last call, ``weight/TASK``, and what made them."""
         return {f"weight/{task}": weight for task, weight in self._weights_in_force.items()}
 
+    @abstractmethod
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """The weights of the tasks, and what is added to the total for each; both of length T, without a graph."""
-        raise NotImplementedError
 
     def _learn(self, losses: Tensor, present: Tensor) -> None:
         """Take the mean losses since the last step, over all processes, of the tasks that were present in any."""
