@@ -49,9 +49,10 @@ def bce_with_logits_loss(
         The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. A logit of 0 costs log 2.
 
     Raises:
-        ValueError: shapes differ, a target is outside [0, 1], or ``reduction`` is unknown.
+        ValueError: shapes differ or do not fit, a target is outside [0, 1], or ``reduction`` is unknown.
     """
     target = _check_probabilities(input, target, mask, validate)
+    _check_pos_weight(pos_weight, input)
     loss = F.binary_cross_entropy_with_logits(input, target, pos_weight=pos_weight, reduction="none")
     return reduce(loss if mask is None else torch.where(mask, loss, 0), reduction, weight=mask)
 
@@ -295,6 +296,17 @@ def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, val
             f"target must be in [0, 1], a probability; got {target.min().item():g} to {target.max().item():g}"
         )
     return target
+
+
+def _check_pos_weight(pos_weight: Tensor | None, input: Tensor) -> None:
+    if pos_weight is None:
+        return
+    sides = zip(reversed(pos_weight.shape), reversed(input.shape), strict=False)
+    if pos_weight.dim() > input.dim() or not all(side in (1, whole) for side, whole in sides):
+        raise ValueError(
+            f"pos_weight must have one number, or one per label of the input, whose shape is {tuple(input.shape)}; "
+            f"got the shape {tuple(pos_weight.shape)}"
+        )
 
 
 def _same_shape_mask(input: Tensor, mask: Tensor) -> Tensor:

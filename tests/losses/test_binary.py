@@ -119,6 +119,15 @@ def test_multi_label_means_are_over_known_labels_and_samples_that_have_one() -> 
     assert_close(multi_label_loss(x, y, mask=mask), (each[0].mean() + each[1, 0]) / 2)
 
 
+@pytest.mark.parametrize("loss", [bce_with_logits_loss, multi_label_loss])
+def test_positive_weights_of_the_wrong_length_are_refused(loss: object) -> None:
+    assert callable(loss)
+    x, y = torch.zeros(4, 3), torch.zeros(4, 3)
+    with pytest.raises(ValueError, match=r"pos_weight must have .* \(4, 3\); got the shape \(2,\)"):
+        loss(x, y, pos_weight=torch.ones(2))
+    loss(x, y, pos_weight=torch.ones(1))
+
+
 def test_multi_label_wants_two_dimensions() -> None:
     with pytest.raises(ValueError, match=r"input must have the shape N x L; got \(3,\)"):
         multi_label_loss(torch.zeros(3), torch.zeros(3))

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import losses
 from losses import ChanceLevel, chance_level, check_finite, gradient_flow
@@ -160,6 +161,26 @@ def test_the_gradient_flow_of_a_model() -> None:
     assert rms["faint"] == pytest.approx(1e-10)
     assert [each.name for each in flow.problems] == ["unused", "dead", "faint", "loud", "broken"]
     assert str(flow).splitlines()[:2] == ["good    1.00e+00  ok", "unused         -  none"]
+
+
+def test_the_gradient_flow_asks_the_device_once() -> None:
+    """All norms in one operation, and none read by itself."""
+
+    class Operations(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.names: list[str] = []
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.names.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    model = nn.Sequential(*(nn.Linear(3, 3) for _ in range(5)))
+    model(torch.ones(1, 3)).sum().backward()
+    with Operations() as operations:
+        assert len(gradient_flow(model).parameters) == 10
+    assert sum("norm" in name for name in operations.names) == 1
+    assert not any("_local_scalar_dense" in name for name in operations.names)
 
 
 def test_limits_of_the_gradient_flow_are_options_and_half_gradients_do_not_overflow() -> None:
