@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.generators import ResNetGenerator, UNetGenerator
-from pix2pix.layers import Network
+from training import Network
 
 
 def load_reference_weights(network: Network, state_dict: Mapping[str, Tensor]) -> None:

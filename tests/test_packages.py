@@ -11,7 +11,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT = {"losses": {"losses"}, "pix2pix": {"pix2pix", "losses"}, "multitask": {"multitask", "losses"}}
+MAY_IMPORT = {
+    "losses": {"losses"},
+    "training": {"training"},
+    "pix2pix": {"pix2pix", "losses", "training"},
+    "multitask": {"multitask", "losses", "training"},
+}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -35,7 +40,7 @@ def test_every_package_is_typed_and_introduces_itself(package: str) -> None:
 def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
     """Built, installed without dependencies into an empty folder, it prints a configuration that travelled inside."""
     source = tmp_path / "source"  # a copy: building leaves files behind
-    for name in ("losses", "pix2pix", "multitask", "configs"):
+    for name in (*MAY_IMPORT, "configs"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)

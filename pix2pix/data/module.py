@@ -1,19 +1,17 @@
 """The data module of paired pictures."""
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Dataset, default_collate
 
 from pix2pix.data.images import MODES, DataError, as_tensor
 from pix2pix.data.pairs import Pairs, SideBySide
-from pix2pix.data.sampler import EpochBatchSampler, resume_position, run_seed, seed_of
 from pix2pix.data.transforms import PairTransform, Side, Size
+from training import ResumableData, run_seed, seed_of
 
 Direction = Literal["AtoB", "BtoA"]
 
@@ -26,7 +24,7 @@ class Pair(TypedDict):
     name: str
 
 
-class PairedImages(pl.LightningDataModule):
+class PairedImages(ResumableData):
     """Pairs of pictures on disk: ``root/train``, ``root/val`` and ``root/test``.
 
     Batches are dictionaries: ``input`` and ``target``, N x C x H x W in [-1, 1], and ``name``, N strings.
@@ -78,34 +76,19 @@ class PairedImages(pl.LightningDataModule):
         val_split: str = "val",
         test_split: str = "test",
     ) -> None:
-        super().__init__()
+        super().__init__(batch_size, num_workers)
         for name, channels in ("input_channels", input_channels), ("target_channels", target_channels):
             if channels not in MODES:
                 raise ValueError(f"{name} must be 1, 3 or 4; got {channels}")
         if color_jitter and input_channels == 4:
             raise ValueError("color_jitter works on 1 or 3 input_channels; got 4")
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1; got {batch_size}")
         self.root = Path(root)
         self.layout = layout
         self.direction = direction
         self.transform = PairTransform(load_size, crop_size, flip, label_maps, color_jitter)
         self.channels = (input_channels, target_channels)
-        self.batch_size = batch_size
-        self.num_workers = num_workers
         self.folders = {"train": train_split, "val": val_split, "test": test_split}
         self.splits: dict[str, Pairs] = {}
-
-    def setup(self, stage: str) -> None:
-        """Find the pairs that ``stage`` needs, so that what is missing is said before anything starts."""
-        needed = {"fit": ("train", "val"), "validate": ("val",)}.get(stage, ("test",))
-        for split in needed:
-            self.pairs(split)
-        if stage == "fit" and len(self.pairs("train")) < self.batch_size * self._world_size:
-            raise DataError(
-                f"{self.root / self.folders['train']}: {len(self.pairs('train'))} pairs are less than one batch; "
-                f"lower batch_size, {self.batch_size} for each of {self._world_size} processes"
-            )
 
     def pairs(self, split: str) -> Pairs:
         """Give the pairs of ``train``, ``val`` or ``test`` as they lie on disk."""
@@ -122,58 +105,9 @@ class PairedImages(pl.LightningDataModule):
         """
         return PairDataset(self.pairs(split), self.transform, self.direction, self.channels, augment)
 
-    def train_dataloader(self) -> "ResumableLoader":
-        """Give the training batches, from where a resumed run stopped."""
-        pairs = len(self.pairs("train"))
-        batches = pairs // (self.batch_size * self._world_size)
-        epoch, position = resume_position(self.trainer, batches) if self.trainer else (0, 0)
-        return self._loader("train", shuffle=True, epoch=epoch, position=position)
-
-    def val_dataloader(self) -> "ResumableLoader":
-        """Give the validation pairs, each once."""
-        return self._loader("val")
-
-    def test_dataloader(self) -> "ResumableLoader":
-        """Give the test pairs, each once."""
-        return self._loader("test")
-
-    def predict_dataloader(self) -> "ResumableLoader":
-        """Give the test pairs, each once."""
-        return self._loader("test")
-
-    @property
-    def _world_size(self) -> int:
-        return self.trainer.world_size if self.trainer else 1
-
-    def _loader(self, split: str, shuffle: bool = False, epoch: int = 0, position: int = 0) -> "ResumableLoader":
-        dataset = self.dataset(split, augment=shuffle)
-        rank = self.trainer.global_rank if self.trainer else 0
-        sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size, epoch, position)
-        return ResumableLoader(
-            dataset,
-            batch_sampler=sampler,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            collate_fn=collate,
-            worker_init_fn=ignore_interrupts,
-            # Of its own, or it would draw from torch's, and a run would depend on how often it made loaders.
-            generator=torch.Generator().manual_seed(0),
-        )
-
-
-class ResumableLoader(DataLoader[Any]):
-    """A loader that goes on in the middle of an epoch; its sampler's position follows from the trainer's.
-
-    Lightning takes a loader for resumable if it has these two methods.
-    """
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give what has to be stored: nothing."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what was stored: nothing."""
+    def collate(self, samples: list[Pair]) -> dict[str, Any]:
+        """Make a batch of pairs; see :func:`collate`."""
+        return collate(samples)
 
 
 class PairDataset(Dataset[Pair]):
@@ -237,8 +171,3 @@ def collate(pairs: list[Pair]) -> dict[str, Any]:
             )
     batch: dict[str, Any] = default_collate(pairs)
     return batch
-
-
-def ignore_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the main process, which stops in good order and the workers with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -19,10 +19,10 @@ import yaml
 
 from pix2pix import Pix2Pix
 from pix2pix.__main__ import main
-from pix2pix.callbacks import ExactResume
 from pix2pix.data.images import open_image
 from tests.pix2pix.pictures import write_picture, write_side_by_side
-from tests.pix2pix.wandb_file import read_run
+from tests.training.wandb_file import read_run
+from training import ExactResume
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "pix2pix").glob("*.yaml"))
 
@@ -163,7 +163,7 @@ def test_predict_writes_a_png_for_every_input(capsys: pytest.CaptureFixture[str]
     written = sorted((the_run("predicted") / "predictions").iterdir())
     assert [file.name for file in written] == ["test00.png", "test01.png", "test02.png"]
     assert open_image(written[0]).size == (16, 16)
-    assert f"pictures: {the_run('predicted')}/predictions" in capsys.readouterr().out
+    assert f"predictions: {the_run('predicted')}/predictions" in capsys.readouterr().out
 
 
 def test_wandb_offline_holds_losses_measures_configuration_and_pictures() -> None:
@@ -212,7 +212,7 @@ def test_ctrl_c_saves_and_the_command_that_it_names_goes_on_in_the_same_run(
 ) -> None:
     main(["fit", "--config", "small.yaml", "--name", "whole"])
     with monkeypatch.context() as patched:
-        patched.setattr("pix2pix.__main__.ExactResume", StopInTheSecondEpoch)
+        patched.setattr("training.command_line.ExactResume", StopInTheSecondEpoch)
         with pytest.raises(SystemExit) as stopped:
             main(["fit", "--config", "small.yaml"])
     assert stopped.value.code == 128 + signal.SIGINT

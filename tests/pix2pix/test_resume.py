@@ -14,9 +14,10 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator
-from pix2pix.callbacks import AtomicCheckpointIO, ExactResume, GeneratorEMA, Interrupted, LastCheckpoint
+from pix2pix.callbacks import GeneratorEMA
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer
+from training import AtomicCheckpointIO, ExactResume, Interrupted, LastCheckpoint
 
 EPOCHS = 3  # of 5 batches
 

@@ -29,7 +29,7 @@ class Interrupted(BaseException):
 class LastCheckpoint(Checkpoint):
     """Save ``checkpoints/last.ckpt`` at every epoch's end; on Ctrl-C (SIGINT) or SIGTERM, as soon as the batch is done.
 
-    After a signal it raises ``Interrupted``. Between batches the state is whole: D and G have both made their steps.
+    After a signal it raises ``Interrupted``. Between batches the state is whole: all optimisers have made their steps.
     All processes of a run stop together, whichever got the signal. A second signal stops at once, without saving.
     """
 

@@ -7,14 +7,14 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 
-from pix2pix.data.sampler import run_seed, seed_of
+from training.sampling import run_seed, seed_of
 
 
 class ExactResume(pl.Callback):
     """Seed dropout and all else that the step draws, batch by batch, from (seed, process, epoch, batch).
 
     No state of a random number generator has to be stored, then, and a run that is resumed from a checkpoint goes on
-    as if it had not stopped. The data do the same for their order and augmentation (``PairedImages``).
+    as if it had not stopped. The data do the same for their order and augmentation (``ResumableData``).
     """
 
     def on_train_batch_start(

@@ -1,23 +1,24 @@
 """The progress bar: the losses, and the time left of the whole run."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-SHOWN = ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1")
-
 
 class ProgressBar(TQDMProgressBar):
-    """Lightning's bar with the losses, the validation L1 and the time left of all epochs.
+    """Lightning's bar with the losses and the time left of all epochs.
 
     Args:
+        shown: the names of the logged values that stand behind the bar.
         refresh_rate: batches between two looks at the losses; each look waits for the GPU.
     """
 
-    def __init__(self, refresh_rate: int = 20) -> None:
+    def __init__(self, shown: Sequence[str], refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate=refresh_rate)
+        self.shown = tuple(shown)
         self._began = 0.0
         self._done_before = 0
 
@@ -33,7 +34,7 @@ class ProgressBar(TQDMProgressBar):
         """Give what stands behind the bar."""
         logged = trainer.callback_metrics
         shown: dict[str, int | str | float | dict[str, float]] = {
-            name.removeprefix("train/"): f"{logged[name].item():.3f}" for name in SHOWN if name in logged
+            name.removeprefix("train/"): f"{logged[name].item():.3f}" for name in self.shown if name in logged
         }
         done = trainer.global_step - self._done_before
         if trainer.training and done and trainer.max_epochs is not None and trainer.max_epochs > 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pix2pix.callbacks import AtomicCheckpointIO
+from training import AtomicCheckpointIO
 
 
 def test_saves_into_new_folders_and_over_old_files(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_killed_while_it_saves_it_leaves_a_whole_file(tmp_path: Path) -> None:
     """A process that saves over and over is killed without warning; what it leaves loads."""
     path = tmp_path / "b.ckpt"
     code = (
-        "import sys, torch; from pix2pix.callbacks import AtomicCheckpointIO\n"
+        "import sys, torch; from training import AtomicCheckpointIO\n"
         "io, path, step = AtomicCheckpointIO(), sys.argv[1], 0\n"
         "while True:\n"
         "    step += 1; io.save_checkpoint({'weight': torch.full((500_000,), float(step))}, path)\n"

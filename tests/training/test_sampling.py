@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2pix.data.sampler import EpochBatchSampler, run_seed, seed_of
+from training.sampling import EpochBatchSampler, run_seed, seed_of
 
 
 def indices(sampler: EpochBatchSampler) -> list[int]:

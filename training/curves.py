@@ -1,28 +1,27 @@
 """Curves of a run's losses and measures, from the CSV file that it wrote."""
 
 import csv
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import lightning.pytorch as pl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-PANELS = {
-    "generator: adversarial loss": ("train/G_gan",),
-    "generator: L1": ("train/G_l1",),
-    "discriminator": ("train/D_real", "train/D_fake", "train/D_penalty"),
-    "discriminator's mean scores": ("train/D_output_real", "train/D_output_fake"),
-    "validation L1": ("val/l1",),
-    "validation PSNR (dB)": ("val/psnr",),
-    "validation SSIM": ("val/ssim",),
-    "learning rates": ("lr/G", "lr/D"),
-}
+Panels = Mapping[str, Sequence[str]]
+COLUMNS = 4
 
 
 class Curves(pl.Callback):
-    """Draw ``curves.png`` beside ``metrics.csv`` when training ends, also when it ends early."""
+    """Draw ``curves.png`` beside ``metrics.csv`` when training ends, also when it ends early.
 
-    def __init__(self) -> None:
+    Args:
+        panels: the names of what each panel shows, by its title; ``*`` in a name stands for anything.
+    """
+
+    def __init__(self, panels: Panels) -> None:
+        self.panels = panels
         self._folder = Path()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -44,16 +43,19 @@ class Curves(pl.Callback):
             logger.save()
         metrics = self._folder / "metrics.csv"
         if metrics.is_file():
-            FigureCanvasAgg(draw_curves(metrics)).print_png(self._folder / "curves.png")
+            FigureCanvasAgg(draw_curves(metrics, self.panels)).print_png(self._folder / "curves.png")
 
 
-def draw_curves(metrics: Path) -> Figure:
+def draw_curves(metrics: Path, panels: Panels) -> Figure:
     """Draw the losses and measures in a ``metrics.csv`` over the batches."""
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    figure = Figure(figsize=(18, 8), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(2, 4).flat, PANELS.items(), strict=True):
-        for name in names:
+    columns = list(rows[0]) if rows else []
+    lines = -(-len(panels) // COLUMNS)
+    figure = Figure(figsize=(4.5 * COLUMNS, 4 * lines), layout="constrained")
+    for place, (title, patterns) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(lines, COLUMNS, place)
+        for name in [column for column in columns if any(fnmatch(column, pattern) for pattern in patterns)]:
             points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
             if points:
                 axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
