@@ -78,8 +78,9 @@ from losses.segmentation import (
 )
 from losses.static_weights import read_weights, time_average, write_weights
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
+from losses.uncertainty import UncertaintyWeighting
 from losses.vae import VAELoss, VAETerms, vae_loss
-from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, UncertaintyWeighting, Weighting
+from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, Weighting
 
 __all__ = [
     "AggregatedGradients",

@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class AggregatedGradients(Weighting):
         ValueError: no aggregator of TorchJD's, or the name of one that needs options.
     """
 
-    def __init__(self, tasks: Sequence[str], *, aggregator: str | nn.Module = "UPGrad") -> None:
+    def __init__(self, tasks: Iterable[str], *, aggregator: str | nn.Module = "UPGrad") -> None:
         super().__init__(tasks)
         made = make_aggregator(aggregator)
         # No submodule: its buffers come and go, which load_state_dict refuses, and its precision is not ours to change.

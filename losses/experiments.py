@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from losses.classification import cross_entropy_loss
 from losses.regression import l1_loss, mse_loss
-from losses.weighting import UncertaintyWeighting
+from losses.uncertainty import UncertaintyWeighting
 
 OUTLIERS = 0.1  # share of the training targets
 SHAPES = 4

@@ -1,7 +1,7 @@
 """GradNorm: task weights that make the tasks' gradients on the last shared layer alike, at the price of one layer."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -9,7 +9,8 @@ import torch.distributed
 from torch import Tensor, nn
 
 from losses.convention import at_least_float32, check_choice, check_number
-from losses.weighting import PerTaskAdam, Weighting, sum_over_processes, task_values
+from losses.per_task_adam import PerTaskAdam
+from losses.weighting import Weighting, sum_over_processes, task_values
 
 WeightOptimizer = Literal["adam", "sgd"]
 
@@ -51,7 +52,7 @@ class GradNorm(Weighting):
 
     def __init__(
         self,
-        tasks: Sequence[str],
+        tasks: Iterable[str],
         *,
         alpha: float = 1.5,
         lr: float = 0.025,

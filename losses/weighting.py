@@ -1,18 +1,16 @@
 """Weightings: one total out of the losses of several tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from losses.convention import at_least_float32, check_choice, check_number, without_rounding
+from losses.convention import at_least_float32, check_number, without_rounding
 from losses.static_weights import read_weights
-
-Likelihood = Literal["gaussian", "laplace", "categorical"]
 
 
 class Weighting(nn.Module, ABC):
@@ -43,7 +41,7 @@ class Weighting(nn.Module, ABC):
     _losses: Tensor
     _passes: Tensor
 
-    def __init__(self, tasks: Sequence[str]) -> None:
+    def __init__(self, tasks: Iterable[str]) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -153,7 +151,7 @@ class FixedWeighting(Weighting):
 
     fixed: Tensor
 
-    def __init__(self, tasks: Sequence[str], *, weights: Mapping[str, float] | str | Path | None = None) -> None:
+    def __init__(self, tasks: Iterable[str], *, weights: Mapping[str, float] | str | Path | None = None) -> None:
         super().__init__(tasks)
         name = "weights"
         if isinstance(weights, str | Path):
@@ -198,7 +196,7 @@ class DynamicWeightAverage(Weighting):
     steps: Tensor
     last: Tensor
 
-    def __init__(self, tasks: Sequence[str], *, temperature: float = 2.0) -> None:
+    def __init__(self, tasks: Iterable[str], *, temperature: float = 2.0) -> None:
         super().__init__(tasks)
         check_number("temperature", temperature, above=0)
         self.temperature = temperature
@@ -227,123 +225,9 @@ class DynamicWeightAverage(Weighting):
         self.steps.zero_()
 
 
-class UncertaintyWeighting(Weighting):
-    r"""Weights by the noise of each task, learned as its log variance :math:`s_i` (Kendall et al. 2018).
-
-    ============= ============================================= ==========================================
-    likelihood    term of the total                             of losses such as
-    ============= ============================================= ==========================================
-    gaussian      :math:`\frac12 e^{-s} L + \frac12 s`          squared errors
-    laplace       :math:`e^{-s} L + s`                          absolute errors (s is log b)
-    categorical   :math:`e^{-s} L + \frac12 s`                  cross-entropies, focal losses
-    ============= ============================================= ==========================================
-
-    For a loss that stays as it is the weight goes to 1/(2L), 1/L and 1/(2L). Terms fall below 0 as losses fall, so
-    watch the losses or a measure and not the total; with ``positive`` the second part of each is
-    :math:`\log(1 + e^s)` (Liebel and Körner 2018) and no term is negative.
-
-    Args:
-        tasks: the likelihood of each task, by its name.
-        lr: learning rate of Adam on the log variances, > 0.
-        initial: :math:`s_i` at the start.
-        limit: :math:`s_i` stay in [-limit, limit]: a loss near 0 would otherwise have a weight without bounds.
-        positive: keep all terms above 0.
-
-    Raises:
-        ValueError: an unknown likelihood, or an option outside its range.
-    """
-
-    log_variances: Tensor
-    scale: Tensor
-    slope: Tensor
-
-    def __init__(
-        self,
-        tasks: Mapping[str, Likelihood],
-        *,
-        lr: float = 0.025,
-        initial: float = 0.0,
-        limit: float = 10.0,
-        positive: bool = False,
-    ) -> None:
-        super().__init__(tuple(tasks))
-        for likelihood in tasks.values():
-            check_choice("likelihood", likelihood, Likelihood)
-        check_number("limit", limit, above=0)
-        check_number("initial", initial, at_least=-limit, at_most=limit)
-        self.limit = limit
-        self.positive = positive
-        self.adam = PerTaskAdam(len(self.tasks), lr=lr)
-        halves = {"gaussian": (0.5, 0.5), "laplace": (1.0, 1.0), "categorical": (1.0, 0.5)}
-        scales, slopes = zip(*(halves[likelihood] for likelihood in tasks.values()), strict=True)
-        self.register_buffer("scale", torch.tensor(scales), persistent=False)
-        self.register_buffer("slope", torch.tensor(slopes), persistent=False)
-        self.register_buffer("log_variances", torch.full((len(self.tasks),), initial))
-
-    def report(self) -> dict[str, Tensor]:
-        """Give ``weight/TASK`` and ``log_variance/TASK``."""
-        return super().report() | {f"log_variance/{t}": s for t, s in zip(self.tasks, self.log_variances, strict=True)}
-
-    def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        s = self.log_variances
-        return self.scale * torch.exp(-s), torch.nn.functional.softplus(s) if self.positive else self.slope * s
-
-    def _learn(self, losses: Tensor, present: Tensor) -> None:
-        s = self.log_variances
-        of_offset = torch.sigmoid(s) if self.positive else self.slope
-        gradient = of_offset - self.scale * torch.exp(-s) * losses
-        present = present & gradient.isfinite()
-        s.copy_(self.adam(s, gradient, present).clamp(-self.limit, self.limit))
-
-
-class PerTaskAdam(nn.Module):
-    """Adam (Kingma and Ba 2015) on one number per task, which leaves tasks alone that are absent, moments and all.
-
-    Args:
-        count: how many tasks.
-        lr: learning rate > 0.
-        betas: decay of the moments, in [0, 1).
-        eps: added to the root of the second moment.
-
-    Raises:
-        ValueError: ``lr`` is not above 0.
-    """
-
-    first: Tensor
-    second: Tensor
-    steps: Tensor
-
-    def __init__(self, count: int, *, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
-        super().__init__()
-        check_number("lr", lr, above=0)
-        self.lr = lr
-        self.betas = betas
-        self.eps = eps
-        for name in ("first", "second", "steps"):
-            self.register_buffer(name, torch.zeros(count))
-
-    def forward(self, values: Tensor, gradient: Tensor, present: Tensor) -> Tensor:
-        """Give the values after one step of the tasks that are present.
-
-        Args:
-            values: one per task.
-            gradient: one per task; whatever it is for absent ones.
-            present: boolean, one per task.
-        """
-        beta1, beta2 = self.betas
-        gradient = torch.where(present, gradient, 0)
-        first = beta1 * self.first + (1 - beta1) * gradient
-        second = beta2 * self.second + (1 - beta2) * gradient.square()
-        steps = self.steps + 1
-        update = self.lr * (first / (1 - beta1**steps)) / ((second / (1 - beta2**steps)).sqrt() + self.eps)
-        for state, new in (self.first, first), (self.second, second), (self.steps, steps):
-            state.copy_(torch.where(present, new, state))
-        return torch.where(present, values - update, values)
-
-
 def task_values(
     name: str,
-    tasks: Sequence[str],
+    tasks: tuple[str, ...],
     values: Mapping[str, float] | None,
     *,
     default: float,
