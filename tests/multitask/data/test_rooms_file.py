@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-
-parquet = pytest.importorskip("pyarrow.parquet")
+from pyarrow import parquet
 
 FOLDER = Path(__file__).parents[3] / "multitask" / "data"
 CLASSES = ["bed", "books", "ceiling", "chair", "floor", "furniture", "objects"]
