@@ -1,7 +1,7 @@
 """Build ``multitask/data/rooms.parquet``: path-traced rooms with depth, labels, normals and boxes, pixel-exact.
 
-Needs the Debian package sweethome3d-furniture (the furniture: CC BY 3.0 and CC0) and, of PyPI, mitsuba, numpy, pillow
-and pyarrow. All surfaces that are not furniture are drawn by ``surfaces.py``.
+Needs this project, the Debian package sweethome3d-furniture (the furniture: CC BY 3.0 and CC0) and, of PyPI, mitsuba.
+All surfaces that are not furniture are drawn by ``surfaces.py``.
 
     python tools/build_rooms.py --work /tmp/rooms    # some 15 minutes on one core; continues where it was stopped
 
@@ -30,24 +30,11 @@ from PIL import Image
 from pyarrow import parquet
 from room_layout import PROCEDURAL, Room
 
+from multitask.data import ROOM_CLASSES
+
 mitsuba.set_variant("scalar_rgb")  # rooms are all different: llvm_ad_rgb compiles each one for longer than it renders
 
 WIDTH, HEIGHT = 128, 96
-CLASSES = (
-    "bed",
-    "books",
-    "ceiling",
-    "chair",
-    "floor",
-    "furniture",
-    "objects",
-    "painting",
-    "sofa",
-    "table",
-    "tv",
-    "wall",
-    "window",
-)  # NYUv2's thirteen
 VOID = 255
 TEST_MODELS = 0.25  # part of each class's models that only test rooms have
 FEWEST_PIXELS = 20  # of an instance that gets a box
@@ -244,7 +231,7 @@ def ground_truth(room: Room, scene: Any, owners: list[int], seed: int) -> dict[s
     normal = normal @ np.stack([right, np.cross(backward, right), backward], 1)
     normal *= -np.sign((normal * rays).sum(-1, keepdims=True))  # a surface has two sides; the seen one counts
 
-    kinds = np.array([CLASSES.index(instance.kind) for instance in room.instances], np.uint8)
+    kinds = np.array([ROOM_CLASSES.index(instance.kind) for instance in room.instances], np.uint8)
     label = kinds[owner]
     boxes, classes, names = [], [], []
     things: dict[Any, list[int]] = defaultdict(list)  # a window is two instances: what shines, and its frame
@@ -256,13 +243,13 @@ def ground_truth(room: Room, scene: Any, owners: list[int], seed: int) -> dict[s
         if len(rows) >= FEWEST_PIXELS:
             instance = room.instances[members[0]]
             boxes.append([int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1])
-            classes.append(CLASSES.index(instance.kind))
+            classes.append(ROOM_CLASSES.index(instance.kind))
             names.append(instance.model.split(" ")[0])
             if len(rows) > 0.45 * owner.size:
                 return None
     shares = Counter(label.ravel().tolist())
     furnished = sum(name != PROCEDURAL for name in names)
-    floor, wall = (shares[CLASSES.index(kind)] / label.size for kind in ("floor", "wall"))
+    floor, wall = (shares[ROOM_CLASSES.index(kind)] / label.size for kind in ("floor", "wall"))
     if furnished < 2 or floor < 0.05 or wall > 0.7 or depth.min() < 0.35 or depth.max() > 8.9:
         return None
     return {
@@ -299,7 +286,7 @@ def write(file: Path, rows: list[dict[str, Any]]) -> None:
     fields += [("boxes", arrow.list_(whole)), ("classes", arrow.list_(arrow.uint8()))]
     fields += [("models", arrow.list_(arrow.string())), ("focal", arrow.float32())]
     notes = {
-        "classes": " ".join(CLASSES),
+        "classes": " ".join(ROOM_CLASSES),
         "image": f"JPEG, sRGB, {WIDTH} x {HEIGHT}",
         "label": f"PNG, 8 bits: index into classes; {VOID} would be void",
         "depth": "PNG, 16 bits: distance along the optical axis in millimetres",

@@ -1,8 +1,23 @@
 """Scenes on disk, and what is done with them before training."""
 
 from multitask.data.batches import collate
+from multitask.data.folders import Folders
 from multitask.data.mtan import MTAN
-from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
+from multitask.data.rooms import ROOM_CLASSES, Rooms
+from multitask.data.scenes import DataError, DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
 from multitask.data.transforms import RandomScaleCropFlip
 
-__all__ = ["MTAN", "DepthMap", "InverseDepthMap", "NormalMap", "RandomScaleCropFlip", "Scene", "Scenes", "collate"]
+__all__ = [
+    "MTAN",
+    "ROOM_CLASSES",
+    "DataError",
+    "DepthMap",
+    "Folders",
+    "InverseDepthMap",
+    "NormalMap",
+    "RandomScaleCropFlip",
+    "Rooms",
+    "Scene",
+    "Scenes",
+    "collate",
+]

@@ -1,12 +1,13 @@
 """From scenes to batches, also where some scenes lack what others have."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene
+from multitask.data.scenes import DataError, DepthMap, InverseDepthMap, NormalMap, Scene
 
 UNKNOWN_CLASS = 255
 
@@ -14,47 +15,71 @@ UNKNOWN_CLASS = 255
 def collate(scenes: Sequence[Scene]) -> Scene:
     """Stack the scenes of a batch; what a scene lacks is unknown in it, and what no scene knows is left out.
 
-    Unknown are classes of 255, depths of 0 and normals of zeros. So a task without a label in the whole batch has no
-    target in it: it is absent there.
+    Unknown are classes of 255 (of pixels and of whole pictures), depths of 0 and normals of zeros. So a task without a
+    label in the whole batch has no target in it: it is absent there.
 
     Args:
         scenes: one or more, as a layout gives them or an augmentation leaves them.
 
     Returns:
-        Tensors by name, N x ...; boxes, and what is there for each of them (``boxes_classes``), as lists of N tensors.
+        Tensors by name, N x ...; ``name``, a list of N strings; boxes as a list of N dictionaries as torchvision's
+        detectors take them, ``boxes`` (M x 4, float32, XYXY in pixels) and ``labels`` (M, int64), or None for a scene
+        whose boxes are unknown. A scene known to have none has M = 0.
 
     Raises:
-        ValueError: a scene lacks a target that has no way to be unknown.
+        DataError: names the scenes: one lacks its image, or a target that has no way to be unknown, or their sizes
+            differ.
     """
-    batch: Scene = {}
-    for name in dict.fromkeys(name for scene in scenes for name in scene):
-        values = [scene.get(name) for scene in scenes]
+    names = [scene.get("name", f"scene {number} of a batch") for number, scene in enumerate(scenes)]
+    for name, scene in zip(names, scenes, strict=True):
+        if "image" not in scene:
+            raise DataError(f"{name}: there is no image")
+    batch: Scene = {"name": names}
+    for key in dict.fromkeys(key for scene in scenes for key in scene if key != "name"):
+        values = [scene.get(key) for scene in scenes]
         example = next(value for value in values if value is not None)
-        if isinstance(example, tv_tensors.BoundingBoxes) or _belongs_to_boxes(name, scenes):
-            batch[name] = [example[:0] if value is None else value for value in values]
-            batch[name] = [value.as_subclass(Tensor) for value in batch[name]]
-            continue
-        stacked = torch.stack([_unknown_like(example, name) if value is None else value for value in values])
-        stacked = stacked.as_subclass(Tensor)
-        unknown = _unknown_value(example)
-        if unknown is None or not (stacked == unknown).all():
-            batch[name] = stacked
+        if isinstance(example, tv_tensors.BoundingBoxes):
+            batch[key] = [_boxes_of(scene, key) for scene in scenes]
+        elif not _belongs_to_boxes(key, scenes):
+            stacked = _stack(key, values, example, names)
+            unknown = _unknown_value(example)
+            if unknown is None or not (stacked == unknown).all():
+                batch[key] = stacked
     return batch
 
 
-def _belongs_to_boxes(name: str, scenes: Sequence[Scene]) -> bool:
-    boxes = name.removesuffix("_classes")
-    return boxes != name and any(isinstance(scene.get(boxes), tv_tensors.BoundingBoxes) for scene in scenes)
+def _boxes_of(scene: Scene, key: str) -> dict[str, Tensor] | None:
+    if key not in scene:
+        return None
+    return {"boxes": scene[key].as_subclass(Tensor).float(), "labels": scene[f"{key}_classes"].long()}
+
+
+def _belongs_to_boxes(key: str, scenes: Sequence[Scene]) -> bool:
+    boxes = key.removesuffix("_classes")
+    return boxes != key and any(isinstance(scene.get(boxes), tv_tensors.BoundingBoxes) for scene in scenes)
+
+
+def _stack(key: str, values: list[Any], example: Tensor, names: list[str]) -> Tensor:
+    unknown = _unknown_value(example)
+    for name, value in zip(names, values, strict=True):
+        if value is None and unknown is None:
+            raise DataError(f"{name}: there is no {key}, other scenes have one, and no value of it means unknown")
+        if value is not None and value.shape != example.shape:
+            first = names[next(number for number, other in enumerate(values) if other is not None)]
+            raise DataError(
+                f"{name}: {key} is {_by(value)}, and that of {first} {_by(example)}; "
+                "the scenes of a batch must have one size"
+            )
+    filled = [torch.full_like(example, unknown or 0) if value is None else value for value in values]
+    return torch.stack(filled).as_subclass(Tensor)
 
 
 def _unknown_value(example: Tensor) -> int | None:
     if isinstance(example, DepthMap | InverseDepthMap | NormalMap):
         return 0
-    return UNKNOWN_CLASS if isinstance(example, tv_tensors.Mask) else None
+    class_of_picture = example.dim() == 0 and not example.is_floating_point()
+    return UNKNOWN_CLASS if isinstance(example, tv_tensors.Mask) or class_of_picture else None
 
 
-def _unknown_like(example: Tensor, name: str) -> Tensor:
-    unknown = _unknown_value(example)
-    if unknown is None:
-        raise ValueError(f"{name} is missing from some scenes of a batch, and there is no value that means unknown")
-    return torch.full_like(example, unknown)
+def _by(value: Tensor) -> str:
+    return " x ".join(str(side) for side in value.shape)

@@ -11,6 +11,16 @@ from torchvision import tv_tensors
 Scene = dict[str, Any]
 
 
+class DataError(ValueError):
+    """Something is wrong with the user's files: one line that names the file and says what to do.
+
+    A worker process of a DataLoader sends an exception home as text that ends in ours: only that part is kept.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f"{__name__}.DataError: ")[2].strip())
+
+
 class DepthMap(tv_tensors.Mask):  # type: ignore[misc]
     """Depth, 1 x H x W, floating point; 0 where it is unknown. A picture that is magnified shows what is nearer."""
 
@@ -24,7 +34,18 @@ class NormalMap(tv_tensors.Mask):  # type: ignore[misc]
 
 
 class Scenes(Dataset[Scene], ABC):
-    """Base of the layouts on disk. A layout of your own gives its length and reads a scene; see :meth:`read`."""
+    """The scenes of one split of a data set, found on disk and read one at a time. Base of the layouts.
+
+    A layout of your own finds the scenes, counts them and reads one. The split comes first; options of its own follow,
+    so that a configuration can give them while the data module gives the split.
+
+    Args:
+        split: which part of the data set: ``train``, ``val`` or ``test``, or whatever its parts are called.
+    """
+
+    @abstractmethod
+    def __init__(self, split: str) -> None:
+        """Find the scenes; raise DataError where there are none."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -35,16 +56,17 @@ class Scenes(Dataset[Scene], ABC):
         """Read a scene, and say where it is from, for messages.
 
         The scene holds ``image`` (``tv_tensors.Image``, 3 x H x W, floating point in [0, 1]) and the targets by name:
-        classes as ``tv_tensors.Mask`` (H x W, integer), :class:`DepthMap`, :class:`InverseDepthMap`,
-        :class:`NormalMap`, ``tv_tensors.BoundingBoxes``, or tensors that no augmentation touches. A target that this
-        scene does not have is left out.
+        classes as ``tv_tensors.Mask`` (H x W, integer, 255 where unknown), :class:`DepthMap`,
+        :class:`InverseDepthMap`, :class:`NormalMap`, ``tv_tensors.BoundingBoxes`` (M x 4, XYXY in pixels) with their
+        classes (M, integer) under the same name and ``_classes``, or tensors that no augmentation touches, such as the
+        class of the whole picture (an integer without dimensions). A target that this scene lacks is left out.
         """
 
     def __getitem__(self, index: int) -> Scene:
-        """Give a scene whose maps fit its image."""
+        """Give a scene whose maps fit its image; its ``name`` says where it is from."""
         scene, where = self.read(index)
         check_scene(scene, where)
-        return scene
+        return {**scene, "name": where}
 
 
 def check_scene(scene: Scene, where: str) -> None:
@@ -55,21 +77,33 @@ def check_scene(scene: Scene, where: str) -> None:
         where: it is from.
 
     Raises:
-        ValueError: names the place and the target: another size than the image's, a depth map without one known value,
-            boxes that are inverted or outside the image.
+        DataError: names the place and the target: no image, or one of another shape or type; another size than the
+            image's; a depth map without one known value; boxes that are inverted, outside the image or not all classed.
     """
-    size = scene["image"].shape[-2:]
+    image = scene.get("image")
+    if not isinstance(image, Tensor) or image.dim() != 3 or len(image) != 3 or not image.is_floating_point():
+        got = f"{image.dtype} of {_by(image.shape)}" if isinstance(image, Tensor) else "none"
+        raise DataError(f"{where}: image must be a floating point tensor 3 x H x W; got {got}")
+    height, width = image.shape[-2:]
     for name, target in scene.items():
-        if isinstance(target, tv_tensors.Mask) and target.shape[-2:] != size:
-            raise ValueError(f"{where}: {name} is {_by(target)} pixels and the image {_by(scene['image'])}")
+        if isinstance(target, tv_tensors.Mask) and target.shape[-2:] != (height, width):
+            raise DataError(f"{where}: {name} is {_by(target.shape[-2:])} pixels and the image {height} x {width}")
         if isinstance(target, DepthMap | InverseDepthMap) and not torch.gt(target, 0).any():
-            raise ValueError(f"{where}: {name} has no value above 0; unknown depth is 0, or leave the map out")
+            raise DataError(f"{where}: {name} has no value above 0; unknown depth is 0, or leave the map out")
         if isinstance(target, tv_tensors.BoundingBoxes):
-            low, high = target[:, :2], target[:, 2:]
-            inside = (low >= 0).all() and (high <= torch.tensor([size[1], size[0]])).all()
-            if not inside or not (low < high).all():
-                raise ValueError(f"{where}: {name} must have 0 <= x1 < x2 <= {size[1]} and 0 <= y1 < y2 <= {size[0]}")
+            _check_boxes(scene, name, where)
 
 
-def _by(picture: Tensor) -> str:
-    return " x ".join(str(side) for side in picture.shape[-2:])
+def _check_boxes(scene: Scene, name: str, where: str) -> None:
+    boxes, classes = scene[name], scene.get(f"{name}_classes")
+    height, width = scene["image"].shape[-2:]
+    if boxes.format != tv_tensors.BoundingBoxFormat.XYXY or classes is None or classes.shape != boxes.shape[:1]:
+        raise DataError(f"{where}: {name} must be XYXY, with one of {name}_classes for each")
+    for box in boxes.tolist():
+        if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+            expected = f"0 <= x1 < x2 <= {width} and 0 <= y1 < y2 <= {height}"
+            raise DataError(f"{where}: {name} must have {expected}; got {', '.join(f'{side:g}' for side in box)}")
+
+
+def _by(shape: torch.Size) -> str:
+    return " x ".join(str(side) for side in shape)

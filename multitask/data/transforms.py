@@ -10,13 +10,16 @@ from torchvision.transforms.v2 import functional as F
 
 from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene
 
+LEAST_LEFT = 0.25  # of the area of a box, for it to stay
+
 
 class RandomScaleCropFlip:
     """Magnify a random part of a scene to its whole size, and mirror half of them, as MTAN does (Liu et al. 2019).
 
     A part that is magnified s times is s times as near: depth is divided by s, inverse depth multiplied. Mirrored
-    normals have their x negated. Boxes move along; those of which nothing is left are dropped, with their entries in
-    what the scene holds under the name of the boxes and ``_classes``.
+    normals have their x negated. Classes, depth and normals are taken from the nearest pixel, never mixed. Boxes move
+    along and end at the border; those of whose area less than a quarter is left are dropped, with their entries in what
+    the scene holds under the name of the boxes and ``_classes``: of a sliver nobody could tell what it is.
 
     Args:
         scales: of which s is drawn, each at least 1.
@@ -46,11 +49,16 @@ class RandomScaleCropFlip:
         moved = {}
         for name, value in scene.items():
             if isinstance(value, tv_tensors.TVTensor) and scale != 1:
-                interpolation = InterpolationMode.BILINEAR
-                value = F.resized_crop(value, top, left, *size, [height, width], interpolation)
+                if isinstance(value, tv_tensors.BoundingBoxes):
+                    value = tv_tensors.wrap(value.float(), like=value)  # of integers they would be rounded
+                value = F.resized_crop(value, top, left, *size, [height, width], InterpolationMode.BILINEAR)
                 value = _rescaled(value, scale)
             moved[name] = _mirrored(value) if mirror else value
-        return _without_empty_boxes(moved)
+        for name, boxes in scene.items():
+            if isinstance(boxes, tv_tensors.BoundingBoxes):
+                magnified = (height / size[0]) * (width / size[1])
+                _drop_slivers(moved, name, LEAST_LEFT * magnified * _area(boxes))
+        return moved
 
 
 def _rescaled(value: Tensor, scale: float) -> Tensor:
@@ -68,11 +76,13 @@ def _mirrored(value: object) -> object:
     return mirrored
 
 
-def _without_empty_boxes(scene: Scene) -> Scene:
-    for name, boxes in list(scene.items()):
-        if isinstance(boxes, tv_tensors.BoundingBoxes):
-            left = (boxes[:, 2:] > boxes[:, :2]).all(1)
-            scene[name] = tv_tensors.wrap(boxes[left], like=boxes)
-            if f"{name}_classes" in scene:
-                scene[f"{name}_classes"] = scene[f"{name}_classes"][left]
-    return scene
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[:, 2:] - boxes[:, :2]).as_subclass(Tensor).clamp_min(0).prod(1)
+
+
+def _drop_slivers(scene: Scene, name: str, least_areas: Tensor) -> None:
+    boxes = scene[name]
+    large = _area(boxes) >= least_areas * (1 - 1e-5)  # a box that just fits is not lost to rounding
+    scene[name] = tv_tensors.wrap(boxes[large], like=boxes)
+    if f"{name}_classes" in scene:
+        scene[f"{name}_classes"] = scene[f"{name}_classes"][large]

@@ -15,7 +15,7 @@ class Parquet(Pairs):
     """A and B as two columns of encoded pictures in ``SPLIT.parquet``, ``SPLIT-00000-of-00002.parquet`` ... below root.
 
     A column holds the bytes of a PNG or JPEG file, or structs with a field ``bytes`` of them, as Hugging Face's
-    ``Image`` does. The encoded pictures are held in memory. Needs the extra ``parquet``.
+    ``Image`` does. The encoded pictures are held in memory.
 
     Args:
         root: the data set's folder.
@@ -25,11 +25,8 @@ class Parquet(Pairs):
     """
 
     def __init__(self, root: Path, split: str, column_a: str | None = None, column_b: str | None = None) -> None:
-        try:
-            import pyarrow as arrow
-            from pyarrow import parquet
-        except ModuleNotFoundError:
-            raise DataError(f"{root}: parquet files need pyarrow: pip install 'pix2pix-multitask[parquet]'") from None
+        import pyarrow as arrow  # here: it is large, and other layouts do without
+        from pyarrow import parquet
 
         pattern = re.compile(rf"{re.escape(split)}([-_.].*)?\.parquet")
         files = sorted(file for file in root.rglob("*.parquet") if pattern.fullmatch(file.name))

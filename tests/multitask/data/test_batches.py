@@ -1,9 +1,10 @@
 import pytest
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from torchvision import tv_tensors
 
-from multitask.data import DepthMap, NormalMap, Scene, collate
+from multitask.data import DataError, DepthMap, NormalMap, Scene, collate
 
 
 def scene(**changed: object) -> Scene:
@@ -32,8 +33,8 @@ def test_scenes_are_stacked_as_plain_tensors() -> None:
         "room": (2,),
     }
     assert all(type(value) is Tensor for value in batch.values() if not isinstance(value, list))
+    assert batch["name"] == ["scene 0 of a batch", "scene 1 of a batch"]
     assert torch.equal(batch["depth"][1], scenes[1]["depth"])
-    assert [len(boxes) for boxes in batch["boxes"]] == [len(kinds) for kinds in batch["boxes_classes"]] == [2, 2]
 
 
 def test_what_a_scene_lacks_is_unknown_in_it() -> None:
@@ -41,8 +42,36 @@ def test_what_a_scene_lacks_is_unknown_in_it() -> None:
     assert (batch["labels"][1] == 255).all()
     assert (batch["depth"][1] == 0).all()
     assert (batch["normals"][1] == 0).all()
-    assert [len(boxes) for boxes in batch["boxes"]] == [len(kinds) for kinds in batch["boxes_classes"]] == [2, 0]
-    assert batch["boxes"][1].shape == (0, 4)
+    assert [boxes is None for boxes in batch["boxes"]] == [False, True]
+
+
+def test_boxes_come_as_detectors_take_them() -> None:
+    none = tv_tensors.BoundingBoxes(torch.zeros(0, 4), format="XYXY", canvas_size=(4, 6))
+    whole = tv_tensors.BoundingBoxes(torch.tensor([[0, 1, 2, 3], [1, 1, 5, 4]]), format="XYXY", canvas_size=(4, 6))
+    empty = scene(boxes=none, boxes_classes=torch.zeros(0, dtype=torch.int64))
+    some = scene(boxes=whole, boxes_classes=torch.tensor([1, 2], dtype=torch.uint8))
+    batch = collate([some, empty, scene(boxes=None, boxes_classes=None)])
+    assert "boxes_classes" not in batch
+    assert batch["boxes"][2] is None  # unknown, which is not the same as none
+    for boxes, count in zip(batch["boxes"], (2, 0), strict=False):
+        assert type(boxes["boxes"]) is Tensor
+        assert (boxes["boxes"].shape, boxes["boxes"].dtype) == ((count, 4), torch.float32)
+        assert (boxes["labels"].shape, boxes["labels"].dtype) == ((count,), torch.int64)
+    assert batch["boxes"][0]["boxes"].tolist() == [[0, 1, 2, 3], [1, 1, 5, 4]]
+    assert batch["boxes"][0]["labels"].tolist() == [1, 2]
+    assert "boxes" not in collate([scene(boxes=None, boxes_classes=None)])
+
+
+def test_a_batch_moves_to_a_device() -> None:
+    moved = move_data_to_device(collate([scene(name="a"), scene(boxes=None, boxes_classes=None)]), torch.device("meta"))
+    assert moved["boxes"][0]["labels"].device.type == moved["depth"].device.type == "meta"
+    assert moved["boxes"][1] is None
+    assert moved["name"] == ["a", "scene 1 of a batch"]
+
+
+def test_the_class_of_a_picture_may_be_unknown() -> None:
+    assert collate([scene(), scene(room=None)])["room"].tolist() == [3, 255]
+    assert "room" not in collate([scene(room=torch.tensor(255)), scene(room=None)])
 
 
 def test_what_no_scene_knows_is_left_out() -> None:
@@ -51,6 +80,21 @@ def test_what_no_scene_knows_is_left_out() -> None:
     assert {"labels", "depth"} & batch.keys() == set()
 
 
-def test_what_cannot_be_unknown_must_be_there() -> None:
-    with pytest.raises(ValueError, match="room is missing from some scenes of a batch"):
-        collate([scene(), scene(room=None)])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"image": None}, "^second: there is no image$"),
+        (
+            {"image": torch.rand(3, 5, 6), "labels": None, "depth": None, "normals": None},
+            "^second: image is 3 x 5 x 6, and that of first 3 x 4 x 6; the scenes of a batch must have one size$",
+        ),
+        ({"focal": None}, "^second: there is no focal, other scenes have one, and no value of it means unknown$"),
+    ],
+)
+def test_scenes_that_do_not_fit_together_are_named(changed: dict[str, object], message: str) -> None:
+    scenes = [
+        scene(name="first", focal=torch.tensor(1.5)),
+        scene(**{"name": "second", "focal": torch.tensor(1.5)} | changed),
+    ]
+    with pytest.raises(DataError, match=message):
+        collate(scenes)

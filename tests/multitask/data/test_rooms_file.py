@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
-parquet = pytest.importorskip("pyarrow.parquet")
+from multitask.data import ROOM_CLASSES
 
 FOLDER = Path(__file__).parents[3] / "multitask" / "data"
-CLASSES = ["bed", "books", "ceiling", "chair", "floor", "furniture", "objects"]
-CLASSES += ["painting", "sofa", "table", "tv", "wall", "window"]
 ROOMS = {"train": 400, "test": 100}
 Row = dict[str, Any]
 
@@ -52,7 +51,7 @@ def test_four_of_five_rooms_are_for_training(rows: list[Row]) -> None:
 
 def test_the_file_says_what_its_classes_are() -> None:
     notes = parquet.read_schema(FOLDER / "rooms.parquet").metadata
-    assert notes[b"classes"].decode().split() == CLASSES
+    assert notes[b"classes"].decode().split() == list(ROOM_CLASSES)
 
 
 def test_the_data_stay_small_enough_for_a_repository() -> None:
@@ -93,7 +92,7 @@ def test_normals_have_unit_length_and_face_the_camera(some: list[Row]) -> None:
 
 def test_the_floor_s_normals_are_one_normal_and_point_up(some: list[Row]) -> None:
     for row in some:
-        floor = normals_of(row)[row["label"] == CLASSES.index("floor")]
+        floor = normals_of(row)[row["label"] == ROOM_CLASSES.index("floor")]
         assert np.ptp(floor, axis=0).max() < 0.01
         assert floor[0, 1] > 0.85  # the camera looks down 20 degrees at most
 
@@ -106,7 +105,7 @@ def test_depth_falls_as_the_normals_say(some: list[Row]) -> None:
         for axis in (0, 1):
             step = np.roll(points, -2, axis) - points
             step /= np.linalg.norm(step, axis=-1, keepdims=True)
-            plane = np.isin(label, [CLASSES.index(name) for name in ("floor", "wall", "ceiling")])
+            plane = np.isin(label, [ROOM_CLASSES.index(name) for name in ("floor", "wall", "ceiling")])
             for shift in (-1, -2):
                 plane &= (np.roll(label, shift, axis) == label) & np.isclose(
                     np.roll(normals, shift, axis), normals
@@ -126,7 +125,7 @@ def test_boxes_lie_in_the_picture_and_hold_their_class(some: list[Row]) -> None:
             inside = row["label"][y1:y2, x1:x2] == kind
             assert inside.sum() >= 20
             for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
-                assert edge.any(), (row["scene"], CLASSES[kind])  # a tight box has its thing at all four sides
+                assert edge.any(), (row["scene"], ROOM_CLASSES[kind])  # a tight box has its thing at all four sides
 
 
 def test_no_furniture_of_the_test_rooms_is_in_training(rows: list[Row]) -> None:

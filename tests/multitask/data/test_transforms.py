@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 from torchvision import tv_tensors
 
-from multitask.data import DepthMap, InverseDepthMap, NormalMap, RandomScaleCropFlip, Scene
+from multitask.data import DataError, DepthMap, InverseDepthMap, NormalMap, RandomScaleCropFlip, Scene
 from multitask.data.scenes import check_scene
 
 HEIGHT, WIDTH = 12, 24
@@ -26,6 +26,7 @@ def scene(**changed: Any) -> Scene:
         ),
         "boxes_classes": torch.tensor([7, 9]),
         "room": torch.tensor(3),
+        "name": "a room",
         **changed,
     }
 
@@ -65,18 +66,61 @@ def test_boxes_stay_on_their_objects() -> None:
         check_scene(moved, "moved")
 
 
-def test_what_is_left_of_no_box_is_dropped_with_its_class() -> None:
-    """A third of each side can show one box or none, never both."""
-    transform = RandomScaleCropFlip(scales=(3.0,), flip=0)
-    kept = {tuple(transform(scene(), generator(seed))["boxes_classes"].tolist()) for seed in range(40)}
-    assert kept == {(), (7,), (9,)}
+def drawn(seed: int, scale: float) -> tuple[int, int]:
+    """What the transform draws first: one of one scale, then the top and the left of the part."""
+    source = generator(seed)
+    torch.randint(1, (), generator=source)
+    spare = (HEIGHT - round(HEIGHT / scale) + 1, WIDTH - round(WIDTH / scale) + 1)
+    return int(torch.randint(spare[0], (), generator=source)), int(torch.randint(spare[1], (), generator=source))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+@pytest.mark.parametrize("mirror", [0, 1])
+def test_boxes_are_exact_and_slivers_are_dropped_with_their_classes(mirror: int, dtype: torch.dtype) -> None:
+    """A box stays if a quarter of its area is in the part, two thirds of each side, magnified 1.5 times."""
+    boxes = torch.tensor([[0, 0, 8, 4], [3, 1, 4, 11], [15, 5, 24, 12], [0, 0, 24, 12]], dtype=dtype)
+    whole = scene(
+        boxes=tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(HEIGHT, WIDTH)),
+        boxes_classes=torch.arange(4),
+    )
+    counts = set()
+    for seed in range(30):
+        top, left = drawn(seed, 1.5)
+        expected = []
+        for kind, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+            inside = (max(x1 - left, 0), max(y1 - top, 0), min(x2 - left, 16), min(y2 - top, 8))
+            width, height = max(inside[2] - inside[0], 0), max(inside[3] - inside[1], 0)
+            if width * height / ((x2 - x1) * (y2 - y1)) >= 0.25:
+                a, b, c, d = (1.5 * side for side in inside)
+                expected.append((kind, [WIDTH - c, b, WIDTH - a, d] if mirror else [a, b, c, d]))
+        moved = RandomScaleCropFlip(scales=(1.5,), flip=mirror)(whole, generator(seed))
+        assert moved["boxes_classes"].tolist() == [kind for kind, _ in expected]
+        assert_close(moved["boxes"].as_subclass(torch.Tensor), torch.tensor([box for _, box in expected]).view(-1, 4))
+        counts.add(len(expected))
+    assert counts >= {2, 3, 4}
+
+
+def test_a_scene_without_boxes_keeps_none() -> None:
+    none = tv_tensors.BoundingBoxes(torch.zeros(0, 4), format="XYXY", canvas_size=(HEIGHT, WIDTH))
+    empty = scene(boxes=none, boxes_classes=torch.zeros(0, dtype=torch.int64))
+    assert RandomScaleCropFlip(scales=(1.5,))(empty, generator(0))["boxes"].shape == (0, 4)
+
+
+def test_classes_and_depths_are_never_mixed() -> None:
+    """Mixed, 0 and 200 would give classes that are not there, and depths between an edge's two sides."""
+    far = torch.arange(WIDTH).expand(HEIGHT, WIDTH) % 2 * 200
+    flat = scene(labels=tv_tensors.Mask(far), depth=DepthMap(far.float().unsqueeze(0) + 2))
+    for seed in range(5):
+        moved = RandomScaleCropFlip(scales=(1.25,))(flat, generator(seed))
+        assert set(moved["labels"].unique().tolist()) == {0, 200}
+        assert_close((moved["depth"] * 1.25).unique(), torch.tensor([2.0, 202.0]))
 
 
 def test_the_generator_alone_decides() -> None:
     transform = RandomScaleCropFlip()
     for seed in range(3):
         one, other = (transform(scene(), generator(seed)) for _ in range(2))
-        assert all(torch.equal(one[name], other[name]) for name in one)
+        assert all(torch.equal(one[name], other[name]) for name in one.keys() - {"name"})
     state = torch.get_rng_state()
     transform(scene(), generator(0))
     assert torch.equal(torch.get_rng_state(), state)
@@ -85,7 +129,7 @@ def test_the_generator_alone_decides() -> None:
 def test_nothing_changes_without_scales_and_flips() -> None:
     before = scene()
     after = RandomScaleCropFlip(scales=(1.0,), flip=0)(scene(), generator(0))
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.equal(before[name], after[name]) for name in before.keys() - {"name"})
 
 
 @pytest.mark.parametrize(
@@ -94,17 +138,37 @@ def test_nothing_changes_without_scales_and_flips() -> None:
         ({"labels": tv_tensors.Mask(torch.zeros(3, 4))}, "here: labels is 3 x 4 pixels and the image 12 x 24"),
         ({"depth": DepthMap(torch.full((1, HEIGHT, WIDTH), torch.nan))}, "here: depth has no value above 0"),
         (
-            {"boxes": tv_tensors.BoundingBoxes([[5, 5, 2, 6]], format="XYXY", canvas_size=(HEIGHT, WIDTH))},
-            r"here: boxes must have 0 <= x1 < x2 <= 24 and 0 <= y1 < y2 <= 12",
+            {
+                "boxes": tv_tensors.BoundingBoxes(
+                    [[2, 1, 6, 5], [5, 5, 2, 6]], format="XYXY", canvas_size=(HEIGHT, WIDTH)
+                )
+            },
+            r"here: boxes must have 0 <= x1 < x2 <= 24 and 0 <= y1 < y2 <= 12; got 5, 5, 2, 6",
         ),
         (
-            {"boxes": tv_tensors.BoundingBoxes([[5, 5, 7, 13]], format="XYXY", canvas_size=(HEIGHT, WIDTH))},
-            r"here: boxes must have",
+            {
+                "boxes": tv_tensors.BoundingBoxes(
+                    [[2, 1, 6, 5], [5, 5, 7, 13]], format="XYXY", canvas_size=(HEIGHT, WIDTH)
+                )
+            },
+            r"here: boxes must have .*; got 5, 5, 7, 13",
         ),
+        (
+            {"boxes": tv_tensors.BoundingBoxes([[torch.nan] * 4] * 2, format="XYXY", canvas_size=(HEIGHT, WIDTH))},
+            r"here: boxes must have .*; got nan, nan, nan, nan",
+        ),
+        ({"boxes_classes": torch.tensor([7])}, "here: boxes must be XYXY, with one of boxes_classes for each"),
+        (
+            {"boxes": tv_tensors.BoundingBoxes([[1, 1, 2, 2]] * 2, format="XYWH", canvas_size=(HEIGHT, WIDTH))},
+            "here: boxes must be XYXY",
+        ),
+        ({"image": None}, "here: image must be a floating point tensor 3 x H x W; got none"),
+        ({"image": torch.zeros(1, 12, 24)}, r"here: image must be .*; got torch.float32 of 1 x 12 x 24"),
+        ({"image": torch.zeros(3, 12, 24, dtype=torch.uint8)}, r"here: image must be .*; got torch.uint8 of 3 x 12"),
     ],
 )
 def test_scenes_that_would_spoil_a_training_are_refused(changed: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DataError, match=message):
         check_scene(scene(**changed), "here")
 
 

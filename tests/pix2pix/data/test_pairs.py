@@ -126,9 +126,3 @@ def test_parquet_sizes_that_differ_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table(column), tmp_path / "train.parquet")
     with pytest.raises(DataError, match="train-000000: A has 16 x 16 pixels, not the same 8 x 16 as B"):
         Parquet(tmp_path, "train").read(0)
-
-
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"pip install 'pix2pix-multitask\[parquet\]'"):
-        Parquet(tmp_path, "train")

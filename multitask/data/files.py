@@ -1,0 +1,92 @@
+"""Read and check one file of a scene: pictures whose values are colours, classes, depths or normals, and arrays."""
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision import tv_tensors
+
+from multitask.data.scenes import DataError, NormalMap
+
+File = Path | IO[bytes]
+
+
+def read_image(file: File, name: str) -> tv_tensors.Image:
+    """Read a picture of 8 bits a channel, turned upright as its EXIF data say, as 3 x H x W in [0, 1].
+
+    Here as below, ``file`` is a path or an open file, ``name`` what messages call it, and what cannot be read or holds
+    other values than it should is refused with DataError.
+    """
+    image = ImageOps.exif_transpose(_open(file, name))
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"{name} must have 8 bits a channel; got the mode {image.mode}")
+    return tv_tensors.Image(_as_tensor(image.convert("RGB")).movedim(-1, 0) / 255)
+
+
+def read_labels(file: File, name: str) -> tv_tensors.Mask:
+    """Read a picture whose pixels are class numbers, H x W, int64; of a palette's colours their indices."""
+    image = _open(file, name)
+    if image.mode not in ("L", "P", "1"):
+        raise DataError(f"{name} must be a picture of 8-bit class numbers, grey or with a palette; got {image.mode}")
+    return tv_tensors.Mask(_as_tensor(image).long())
+
+
+def read_depth(file: File, name: str, unit: float) -> Tensor:
+    """Read a picture of 16 bits, 1 x H x W, float32: the values times ``unit``."""
+    image = _open(file, name)
+    if not image.mode.startswith("I"):
+        raise DataError(f"{name} must be a grey picture of 16 bits; got the mode {image.mode}")
+    return _as_tensor(image).float().unsqueeze(0) * unit
+
+
+def read_normals(file: File, name: str) -> NormalMap:
+    """Read a picture of 3 x 8 bits, (value - 128) / 127, as vectors of unit length, 3 x H x W.
+
+    Where the vector is far from one long (below 0.5 or above 1.5), as for grey 128 and for black, it is unknown: zeros.
+    """
+    image = _open(file, name)
+    if image.mode != "RGB":
+        raise DataError(f"{name} must be a colour picture of 3 x 8 bits; got the mode {image.mode}")
+    vectors = (_as_tensor(image).movedim(-1, 0).float() - 128) / 127
+    length = torch.linalg.vector_norm(vectors, dim=0)
+    return NormalMap(F.normalize(vectors, dim=0) * ((length > 0.5) & (length < 1.5)))
+
+
+def read_array(path: Path, channels: int) -> Tensor:
+    """Read a .npy file of H x W x channels (or H x W for one channel) as channels x H x W, float32.
+
+    NaN and infinity become 0: unknown.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"there is no {path}") from None
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} is no array of numpy's: {error}") from None
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[2] != channels or array.dtype.kind not in "fiub":
+        expected = f"numbers of the shape H x W x {channels}"
+        raise DataError(f"{path} must hold {expected}; got {array.dtype} of {' x '.join(map(str, array.shape))}")
+    return torch.from_numpy(array.astype(np.float32)).movedim(-1, 0).nan_to_num(0, posinf=0, neginf=0)
+
+
+def _open(file: File, name: str) -> Image.Image:
+    try:
+        with Image.open(file) as image:
+            image.load()
+    except FileNotFoundError:
+        raise DataError(f"there is no {name}") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{name} is no picture in a format that can be read; remove or replace it") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name} is damaged, remove or replace it ({error})") from None
+    return image
+
+
+def _as_tensor(image: Image.Image) -> Tensor:
+    array = np.array(image)  # a copy: torch wants memory that it may write to
+    return torch.from_numpy(array.astype(np.int32) if array.dtype.kind == "u" and array.itemsize > 1 else array)

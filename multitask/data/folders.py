@@ -1,0 +1,104 @@
+"""Scenes as ordinary files: pictures in a folder for each kind of target."""
+
+import csv
+from pathlib import Path
+
+import torch
+from torchvision import tv_tensors
+
+from multitask.data.coco import Box, read_coco
+from multitask.data.files import read_array, read_depth, read_image, read_labels, read_normals
+from multitask.data.scenes import DataError, DepthMap, Scene, Scenes
+
+ENDINGS = {"image": (".png", ".jpg", ".jpeg"), "labels": (".png",), "depth": (".png", ".npy"), "normals": (".png",)}
+
+
+class Folders(Scenes):
+    """Scenes of files that belong together by their names, below ``root/split``.
+
+    ====================  ======================================================================================
+    image/NAME.jpg        the picture, or a PNG
+    labels/NAME.png       8-bit class numbers (a palette's indices count, not its colours); 255 where unknown
+    depth/NAME.png        16 bits, in steps of ``depth_unit``; or depth/NAME.npy, H x W, in metres; 0 where unknown
+    normals/NAME.png      (value - 128) / 127: x to the right, y up, z towards the viewer; grey or black is unknown
+    boxes.json            a COCO file of instances; pictures that it does not list have unknown boxes
+    classes.csv           columns ``name`` and ``class``: one class number for a whole picture
+    ====================  ======================================================================================
+
+    Only ``image`` must be there. Every other kind may be missing, and so may single files: what is not there is
+    unknown in that scene. A file that belongs to no image is an error.
+
+    Args:
+        split: the folder in ``root``.
+        root: the data set's folder.
+        depth_unit: metres in a step of a 16-bit depth, > 0: 0.001 for millimetres.
+
+    Raises:
+        DataError: there are no images, or a file that belongs to none; when a scene is read: a file is not as above.
+        ValueError: ``depth_unit`` is not above 0.
+    """
+
+    def __init__(self, split: str, root: str | Path, depth_unit: float = 0.001) -> None:
+        if not depth_unit > 0:
+            raise ValueError(f"depth_unit must be above 0; got {depth_unit}")
+        self.folder = Path(root) / split
+        self.depth_unit = depth_unit
+        self.files = {kind: _files(self.folder / kind, endings) for kind, endings in ENDINGS.items()}
+        self.names = list(self.files["image"])
+        if not self.names:
+            raise DataError(f"there are no pictures ({', '.join(ENDINGS['image'])}) in {self.folder / 'image'}")
+        boxes, classes = self.folder / "boxes.json", self.folder / "classes.csv"
+        self.boxes: dict[str, list[Box]] = read_coco(boxes) if boxes.exists() else {}
+        self.classes = _read_classes(classes) if classes.exists() else {}
+        images = self.files["image"]
+        for file, listed in (boxes, self.boxes), (classes, self.classes):
+            if file.exists() and not listed.keys() & images.keys():
+                raise DataError(f"{file} lists none of the pictures in {self.folder / 'image'}")
+        for files in self.files.values():
+            for name in files.keys() - images.keys():
+                raise DataError(f"{files[name]}: there is no picture of this name in {self.folder / 'image'}")
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.names)
+
+    def read(self, index: int) -> tuple[Scene, str]:
+        """Read what there is of a scene."""
+        name = self.names[index]
+        files = {kind: files[name] for kind, files in self.files.items() if name in files}
+        image = read_image(files["image"], str(files["image"]))
+        scene: Scene = {"image": image}
+        if file := files.get("labels"):
+            scene["labels"] = read_labels(file, str(file))
+        if file := files.get("depth"):
+            array = file.suffix == ".npy"
+            depth = read_array(file, 1) if array else read_depth(file, str(file), self.depth_unit)
+            scene["depth"] = DepthMap(depth.clamp_min(0))
+        if file := files.get("normals"):
+            scene["normals"] = read_normals(file, str(file))
+        if name in self.boxes:
+            boxes = torch.tensor([box for box, _ in self.boxes[name]], dtype=torch.float32).view(-1, 4)
+            scene["boxes"] = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=image.shape[-2:])
+            scene["boxes_classes"] = torch.tensor([kind for _, kind in self.boxes[name]], dtype=torch.int64)
+        if name in self.classes:
+            scene["class"] = torch.tensor(self.classes[name])
+        return scene, str(self.folder / "*" / name)
+
+
+def _files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    """Give the files of a folder by their names, sorted; none if there is no folder."""
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if file.suffix.lower() in endings and (other := files.setdefault(file.stem, file)) is not file:
+            raise DataError(f"{file}: the same name as {other.name}; rename one")
+    return files
+
+
+def _read_classes(file: Path) -> dict[str, int]:
+    with file.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets begin a file with a mark
+        rows = csv.DictReader(lines)
+        try:
+            return {Path(row["name"]).stem: int(row["class"]) for row in rows}
+        except (KeyError, TypeError, ValueError) as error:
+            expected = "columns name and class, a whole number in each row of class"
+            raise DataError(f"{file}, line {rows.line_num}: expected {expected}; {error!r}") from None
