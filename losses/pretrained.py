@@ -1,4 +1,4 @@
-"""Weights of torchvision's networks that were trained elsewhere: from a file, or by torchvision's name for them."""
+"""Weights that were trained elsewhere: from a file, or by torchvision's name for them."""
 
 import pickle
 from collections.abc import Mapping
@@ -37,10 +37,25 @@ def trained_weights(network: str, weights: str | Path) -> tuple[Mapping[str, Ten
     if not Path(weights).is_file():
         names = ", ".join(named.__members__)
         raise FileNotFoundError(f"weights must be a file or one of {names}; there is no {weights}")
+    return read_state_dict(weights), None
+
+
+def read_state_dict(file: str | Path) -> Mapping[str, Tensor]:
+    """Read the weights in a file, as data and not as code.
+
+    Args:
+        file: the path of what torch.save made of a state_dict.
+
+    Raises:
+        ValueError: the file holds something else.
+        OSError: there is no such file.
+    """
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"weights must be a file; there is no {file}")
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"weights {weights} are no file of torch's: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"weights {file} are no file of torch's: {str(error).splitlines()[0]}") from error
     if not isinstance(state, Mapping):
-        raise ValueError(f"weights {weights} must hold a state_dict; got {type(state).__name__}")
-    return state, None
+        raise ValueError(f"weights {file} must hold a state_dict; got {type(state).__name__}")
+    return state

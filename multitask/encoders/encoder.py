@@ -1,0 +1,46 @@
+"""What every encoder has: the shape of its features, and its own way to see pictures."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """Base of the encoders: makes N x ``channels`` x H/``stride`` x W/``stride`` of pictures N x 3 x H x W in [0, 1].
+
+    An encoder normalises the pictures itself, as its weights expect it (see :class:`Normalize`): so data, drawn
+    pictures and weights from elsewhere cannot disagree.
+
+    Args:
+        channels: of the features.
+        stride: how many pixels a feature stands for, along each side.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.stride = stride
+
+
+class Normalize(nn.Module):
+    """Subtract a mean from pictures in [0, 1], and divide by a standard deviation.
+
+    Both belong to the encoder's class and not to its weights: a state_dict does not hold them.
+
+    Args:
+        mean: of red, green and blue, in [0, 1].
+        std: of the same, > 0.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise pictures N x 3 x H x W."""
+        return (images - self.mean) / self.std

@@ -1,0 +1,30 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from multitask import SmallEncoder
+
+
+@pytest.mark.parametrize("blocks", [0, 3])
+def test_the_features(blocks: int) -> None:
+    encoder = SmallEncoder(width=4, blocks=blocks)
+    assert (encoder.channels, encoder.stride) == (16, 4)
+    assert encoder(torch.rand(2, 3, 32, 24)).shape == (2, 16, 8, 6)
+
+
+def test_pictures_are_brought_from_0_1_to_minus_1_1() -> None:
+    encoder = SmallEncoder(width=4).eval()
+    assert_close(encoder.normalize(torch.tensor([0.0, 0.5, 1.0]).expand(3, 1, 3))[0, 0], torch.tensor([-1.0, 0.0, 1.0]))
+    grey = torch.full((1, 3, 16, 16), 0.5)
+    first = encoder.stem[0](encoder.normalize(grey))
+    assert (first == 0).all()  # the convolution has no bias
+    assert_close(encoder(grey), encoder.blocks(encoder.stem(torch.zeros(1, 3, 16, 16))))
+
+
+def test_the_normalisation_is_no_weight() -> None:
+    assert not any("normalize" in key for key in SmallEncoder(width=4).state_dict())
+
+
+def test_bad_options_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="width must be at least 1 and blocks at least 0; got 0 and 4"):
+        SmallEncoder(width=0)
