@@ -2,11 +2,12 @@
 
 from multitask.encoders import EfficientNetLite0Encoder, Encoder, ResNetEncoder, SmallEncoder
 from multitask.module import MultiTask
-from multitask.tasks import Classification, Depth, Normals, Segmentation, Task
+from multitask.tasks import Classification, Depth, Detection, Normals, Segmentation, Task
 
 __all__ = [
     "Classification",
     "Depth",
+    "Detection",
     "EfficientNetLite0Encoder",
     "Encoder",
     "MultiTask",

@@ -91,7 +91,7 @@ class MultiTask(pl.LightningModule):
         self.val_metrics = self._make_metrics()
         self.test_metrics = self._make_metrics()
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Any]:
         """Predict everything for pictures N x 3 x H x W."""
         features = self.neck(self.encoder(images))
         return {name: task(features, images.shape[2:]) for name, task in self._named_tasks().items()}

@@ -1,7 +1,5 @@
 """Classification: one class for the whole picture."""
 
-import colorsys
-
 import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
@@ -9,8 +7,6 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from losses import CrossEntropyLoss
 from multitask.tasks.task import Task, paint
-
-SIDE = 16
 
 
 class Classification(Task):
@@ -59,8 +55,9 @@ class Classification(Task):
         """Take the likeliest classes of a batch into the measures."""
         metrics.update(prediction.argmax(1), target.long())
 
-    def draw(self, values: Tensor) -> Tensor:
-        """Draw a square in the colour of the class."""
-        colours = torch.tensor([colorsys.hsv_to_rgb(c / self.classes, 0.8, 0.9) for c in range(self.classes)])
+    def draw(self, values: Tensor, images: Tensor) -> Tensor:
+        """Draw the pictures over a band in the colour of the class, an eighth of their height; black if ignored."""
         classes = values.argmax(1) if values.dim() == 2 else values.long()
-        return paint(classes.view(-1, 1, 1).expand(-1, SIDE, SIDE), colours)
+        band = images.shape[2] // 8
+        colours = paint(classes.view(-1, 1, 1).expand(-1, band, images.shape[3]), self.classes)
+        return torch.cat([images[:, :, : images.shape[2] - band], colours], 2)

@@ -52,7 +52,7 @@ class Depth(Task):
         """Take a batch into the measures."""
         metrics.update(prediction, target)
 
-    def draw(self, values: Tensor) -> Tensor:
+    def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw near pixels light and far ones dark; unknown ones black."""
         place = (values[:, 0].float() / self.farthest).clamp(0, 1).nan_to_num() * (len(SHADES) - 1)
         low = place.floor().long().clamp(max=len(SHADES) - 2)

@@ -43,7 +43,7 @@ class Normals(Task):
         """Take a batch into the measures."""
         metrics.update(prediction, target)
 
-    def draw(self, values: Tensor) -> Tensor:
+    def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw the three components as red, green and blue, from -1 (dark) to 1; unknown ones black."""
         pictures = (F.normalize(values.float(), dim=1) + 1) / 2
         return pictures * known_normals(values).unsqueeze(1)

@@ -1,6 +1,8 @@
 """What every task has: a head on the shared features, a loss, measures, and a way to be looked at."""
 
+import colorsys
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +32,7 @@ class Task(nn.Module, ABC):
         """Make the network from the shared features, N x channels x h x w, to the prediction."""
 
     @abstractmethod
-    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def loss(self, prediction: Any, target: Any) -> Tensor:
         """Compute the loss, a scalar, over what has a label in ``target``."""
 
     @abstractmethod
@@ -38,15 +40,15 @@ class Task(nn.Module, ABC):
         """Make the measures, without state of other runs."""
 
     @abstractmethod
-    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
+    def measure(self, metrics: MetricCollection, prediction: Any, target: Any) -> None:
         """Take a batch into the measures."""
 
     @abstractmethod
-    def draw(self, values: Tensor) -> Tensor:
-        """Draw predictions, or targets, as pictures N x 3 x H x W in [0, 1]."""
+    def draw(self, values: Any, images: Tensor) -> Tensor:
+        """Draw predictions, or targets, of ``images``, as pictures of their shape: N x 3 x H x W in [0, 1]."""
 
-    def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """Predict from the shared features, for pictures of ``size`` (height and width)."""
+    def forward(self, features: Tensor, size: tuple[int, int]) -> Any:
+        """Predict from the shared features, for pictures of ``size`` (height and width), of which maps are enlarged."""
         prediction: Tensor = self.head(features)
         if prediction.dim() == 4 and prediction.shape[2:] != size:
             prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
@@ -69,8 +71,16 @@ def dense_head(channels: int, width: int, outputs: int) -> nn.Sequential:
     )
 
 
-def paint(values: Tensor, colours: Tensor) -> Tensor:
-    """Paint classes N x H x W with colours C x 3 in [0, 1]; classes outside [0, C) become black."""
-    known = (values >= 0) & (values < len(colours))
-    pictures = colours.to(values.device)[torch.where(known, values, 0)] * known.unsqueeze(-1)
+def palette(classes: int) -> Tensor:
+    """Make a colour for each class, classes x 3 in [0, 1]: the golden ratio takes neighbours far apart."""
+    colours = [
+        colorsys.hsv_to_rgb(0.618 * c % 1, 0.55 + 0.4 * (c % 2), 0.95 - 0.25 * (c % 3 == 2)) for c in range(classes)
+    ]
+    return torch.tensor(colours)
+
+
+def paint(values: Tensor, classes: int) -> Tensor:
+    """Paint classes N x H x W with the colours of the palette; classes outside [0, classes) become black."""
+    known = (values >= 0) & (values < classes)
+    pictures = palette(classes).to(values.device)[torch.where(known, values, 0)] * known.unsqueeze(-1)
     return pictures.movedim(-1, 1)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from multitask import Classification, Depth, Normals, Segmentation, Task
+from multitask.tasks.task import palette
 
 
 def measures(task: Task, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
@@ -91,22 +92,35 @@ def test_predictions_have_the_pictures_size_and_can_be_drawn(task: Task, target:
     assert task.loss(prediction, target).isfinite()
     assert prediction.shape[2:] == (() if isinstance(task, Classification) else (8, 12))
     for values in prediction.detach(), target:
-        drawn = task.draw(values)
-        assert drawn.shape[:2] == (2, 3)
+        drawn = task.draw(values, torch.rand(2, 3, 8, 12))
+        assert drawn.shape == (2, 3, 8, 12)
         assert drawn.min() >= 0
         assert drawn.max() <= 1
 
 
 def test_what_is_unknown_is_drawn_black() -> None:
-    assert (Segmentation(4).draw(torch.full((1, 2, 2), 255)) == 0).all()
-    assert (Depth().draw(torch.full((1, 1, 2, 2), torch.nan)) == 0).all()
-    assert (Normals().draw(torch.zeros(1, 3, 2, 2)) == 0).all()
-    near, far = Depth(farthest=4).draw(torch.tensor([[[[1.0, 4.0]]]])).sum(1).flatten()
+    images = torch.rand(1, 3, 8, 8)
+    assert (Segmentation(4).draw(torch.full((1, 8, 8), 255), images) == 0).all()
+    assert (Depth().draw(torch.full((1, 1, 8, 8), torch.nan), images) == 0).all()
+    assert (Normals().draw(torch.zeros(1, 3, 8, 8), images) == 0).all()
+    assert (Classification(4).draw(torch.tensor([255]), images)[:, :, 7] == 0).all()
+
+
+def test_near_is_drawn_lighter_than_far() -> None:
+    near, far = Depth(farthest=4).draw(torch.tensor([[[[1.0, 4.0]]]]), torch.rand(1, 3, 1, 2)).sum(1).flatten()
     assert near > far
 
 
+def test_a_class_is_drawn_as_a_band_under_the_picture() -> None:
+    images = torch.rand(2, 3, 16, 12)
+    drawn = Classification(4).draw(torch.tensor([1, 3]), images)
+    assert torch.equal(drawn[:, :, :14], images[:, :, :14])
+    assert_close(drawn[:, :, 14:], palette(4)[[1, 3]].view(2, 3, 1, 1).expand(2, 3, 2, 12))
+
+
 def test_every_class_has_a_colour_of_its_own() -> None:
-    colours = Segmentation(13).draw(torch.arange(13).view(1, 1, 13)).view(3, 13).T
+    colours = Segmentation(13).draw(torch.arange(13).view(1, 1, 13), torch.rand(1, 3, 1, 13)).view(3, 13).T
+    assert_close(colours, palette(13))
     distances = torch.cdist(colours, colours) + torch.eye(13)
     assert distances.min() > 0.1
 

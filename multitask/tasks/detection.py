@@ -1,0 +1,165 @@
+"""Detection: a box around every thing, and its class."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import MetricCollection
+from torchmetrics.detection import MeanAveragePrecision
+from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.utils import draw_bounding_boxes
+
+from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
+from multitask.tasks.fcos import FCOSHead, Places, assign, centreness
+from multitask.tasks.task import Task, palette
+
+Boxes = dict[str, Tensor]
+
+THRESHOLD = 0.05  # of the score; what is below hardly counts in an average precision
+CANDIDATES = 1000  # that go into the non-maximum suppression, by picture
+OVERLAP = 0.6  # IoU from which on the lesser of two boxes of a class is dropped
+DETECTIONS = 100  # by picture, as many as COCO counts
+DRAWN = 0.3  # score of what is drawn
+
+
+class Detection(Task):
+    r"""Detection without anchors in the manner of FCOS (Tian et al. 2019); measured by COCO's average precision.
+
+    At every place of the shared features the head predicts a logit for each class, a box around the place, and how
+    central the place is in that box (centre-ness). The loss is the binary focal loss of the classes, by the number of
+    places that have a box, plus the GIoU loss of these places' boxes, plus the binary cross-entropy of their
+    centre-ness. A detection's score is :math:`\sqrt{p_\text{class}\, p_\text{centre}}`.
+
+    All tasks share features of one resolution, so there is no pyramid, which would send large boxes to coarse levels
+    and small ones to fine levels. Boxes far larger than what the encoder sees around a place are hard to measure out;
+    of boxes whose middles share a place only one is found.
+
+    The target is a list with an entry for each picture: a dict with ``boxes``, M x 4 as (x1, y1, x2, y2) in pixels, and
+    ``labels``, M classes in [0, classes), integer; M is 0 where there is nothing to find. None means that nobody knows:
+    the picture costs nothing and is not measured.
+
+    Args:
+        classes: how many, at least 1.
+        target: the key of the batch that holds the boxes.
+        width: channels of the head's hidden layers.
+        depth: hidden layers for the classes, and as many for the boxes, at least 0.
+    """
+
+    def __init__(self, classes: int, target: str = "boxes", width: int = 64, depth: int = 2) -> None:
+        super().__init__(target, width)
+        if classes < 1 or depth < 0:
+            raise ValueError(f"classes must be at least 1 and depth at least 0; got {classes} and {depth}")
+        self.classes = classes
+        self.depth = depth
+        self.focal = BinaryFocalLoss(normalizer="positives")
+        self.giou = GIoULoss(validate=False)  # the boxes are checked below
+        self.bce = BCEWithLogitsLoss(validate=False)
+
+    def make_head(self, channels: int) -> nn.Module:
+        """Make the two towers of FCOS."""
+        return FCOSHead(channels, self.width, self.depth, self.classes)
+
+    def forward(self, features: Tensor, size: tuple[int, int]) -> Places:
+        """Predict from the shared features, for pictures of ``size`` (height and width)."""
+        places: Places = self.head(features, size)
+        return places
+
+    def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor:
+        """Compute focal loss + GIoU loss + cross-entropy of centre-ness, over pictures whose boxes are known.
+
+        Raises:
+            ValueError: boxes that are inverted or outside of the picture, or classes that do not exist.
+        """
+        for truth in target:
+            self._check(truth, prediction.size)
+        known = torch.tensor([truth is not None for truth in target], device=prediction.logits.device)
+        truths = [truth for truth in target if truth is not None]
+        if not truths:
+            return 0 * (prediction.logits.sum() + prediction.boxes.sum() + prediction.centreness.sum())
+        logits, boxes, central = (values[known] for values in prediction[:3])
+
+        assigned = [assign(truth["boxes"].to(boxes), prediction.centres, prediction.step) for truth in truths]
+        found = torch.stack(assigned) >= 0  # pictures x places
+        pairs = [(truth, box[box >= 0]) for truth, box in zip(truths, assigned, strict=True)]
+        true_boxes = torch.cat([truth["boxes"][box] for truth, box in pairs]).to(boxes)
+        labels = torch.cat([truth["labels"][box] for truth, box in pairs]).long()
+        classes = torch.zeros_like(logits)
+        classes[found] = F.one_hot(labels, self.classes).to(classes)
+        true_centreness = centreness(true_boxes, prediction.centres.expand(len(truths), -1, 2)[found])
+        loss: Tensor = (
+            self.focal(logits, classes)
+            + self.giou(boxes[found], true_boxes)
+            + self.bce(central[found], true_centreness)
+        )
+        return loss
+
+    def _check(self, truth: Boxes | None, size: tuple[int, int]) -> None:
+        if truth is None:
+            return
+        boxes, labels = truth["boxes"], truth["labels"]
+        if boxes.shape != (len(labels), 4) or labels.dim() != 1:
+            raise ValueError(f"boxes must be M x 4 with M labels; got {tuple(boxes.shape)} and {tuple(labels.shape)}")
+        wrong = (labels < 0) | (labels >= self.classes)
+        if wrong.any():
+            raise ValueError(f"labels must hold classes from 0 to {self.classes - 1}; got {labels[wrong][0].item()}")
+        height, width = size
+        fits = (boxes[:, :2] >= 0) & (boxes[:, :2] < boxes[:, 2:]) & (boxes[:, 2:] <= boxes.new_tensor([width, height]))
+        if not fits.all():
+            raise ValueError(
+                f"boxes must have 0 <= x1 < x2 <= {width} and 0 <= y1 < y2 <= {height}; "
+                f"got {boxes[~fits.all(1)][0].tolist()}"
+            )
+
+    @torch.no_grad()
+    def decode(self, prediction: Places) -> list[Boxes]:
+        """Give each picture's detections, the best first: ``boxes`` D x 4 in the picture, ``labels``, ``scores``."""
+        scores = (prediction.logits.sigmoid() * prediction.centreness.sigmoid().unsqueeze(-1)).sqrt()
+        detections = []
+        for picture, boxes in zip(scores.flatten(1), prediction.boxes, strict=True):
+            best, index = picture.topk(min(CANDIDATES, len(picture)))
+            best, index = best[best > THRESHOLD], index[best > THRESHOLD]
+            boxes = clip_boxes_to_image(boxes[index // self.classes], prediction.size)
+            labels = index % self.classes
+            kept = batched_nms(boxes, best, labels, OVERLAP)[:DETECTIONS]
+            detections.append({"boxes": boxes[kept], "labels": labels[kept], "scores": best[kept]})
+        return detections
+
+    def make_metrics(self) -> MetricCollection:
+        """Make ``map``, the average precision over IoUs from 0.5 to 0.95, and ``map_50`` and ``map_75`` at these."""
+        return MetricCollection({"precision": AveragePrecision()})
+
+    def measure(self, metrics: MetricCollection, prediction: Places, target: Sequence[Boxes | None]) -> None:
+        """Take the detections of a batch into the measures."""
+        pairs = [(ours, truth) for ours, truth in zip(self.decode(prediction), target, strict=True) if truth]
+        metrics.update([ours for ours, _ in pairs], [truth for _, truth in pairs])
+
+    def draw(self, values: Places | Sequence[Boxes | None], images: Tensor) -> Tensor:
+        """Draw boxes in the colours of their classes: detections with a score of at least DRAWN, or true ones."""
+        pictures = self.decode(values) if isinstance(values, Places) else values
+        return torch.stack([self._draw(truth, image) for truth, image in zip(pictures, images, strict=True)])
+
+    def _draw(self, truth: Boxes | None, image: Tensor) -> Tensor:
+        if truth is None:
+            return image
+        shown = truth.get("scores", torch.ones(len(truth["labels"]))) >= DRAWN
+        boxes, labels = truth["boxes"][shown], truth["labels"][shown]
+        if not len(boxes):
+            return image
+        # A box of pixels 2 to 9 ends at 10; what is drawn ends on the last pixel.
+        boxes = torch.cat([boxes[:, :2], torch.maximum(boxes[:, :2], boxes[:, 2:] - 1)], 1)
+        colours = (255 * palette(self.classes)).round().int().tolist()
+        drawn: Tensor = draw_bounding_boxes(image, boxes, colors=[tuple(colours[label]) for label in labels.tolist()])
+        return drawn
+
+
+class AveragePrecision(MeanAveragePrecision):
+    """COCO's average precision of boxes, without what torchmetrics tells beside it.
+
+    Where there is no true box it is not defined: NaN.
+    """
+
+    def compute(self) -> dict[str, Tensor]:
+        """Give ``map``, ``map_50`` and ``map_75``."""
+        values = super().compute()
+        return {name: torch.where(values[name] < 0, torch.nan, values[name]) for name in ("map", "map_50", "map_75")}
