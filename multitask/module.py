@@ -1,6 +1,7 @@
 """Several tasks on one encoder as a LightningModule."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -10,10 +11,13 @@ from torch.optim import AdamW, Optimizer
 from torchmetrics import MetricCollection
 
 from losses import FixedWeighting, Weighting
+from losses.uncertainty import Likelihood
+from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.tasks import Task
 
 Batch = Mapping[str, Any]
+WeightingOfTasks = Callable[[Mapping[str, Likelihood]], Weighting]
 
 
 class Neck(nn.Sequential):
@@ -40,30 +44,33 @@ class MultiTask(pl.LightningModule):
     Optimisation is automatic: the trainer's precision, ``gradient_clip_val``, ``accumulate_grad_batches`` and strategy
     all apply.
 
-    A batch is a mapping with ``image``, N x 3 x H x W, and the targets of the tasks. A task whose target is missing
-    from a batch is absent there: it costs nothing, and its weighting does not move.
+    A batch is a mapping with ``image``, N x 3 x H x W in [0, 1], and the targets of the tasks. A task whose target is
+    missing from a batch is absent there: it costs nothing, and its weighting does not move.
 
-    Logged for each batch: train/TASK (the loss before its weight), train/total, and what the weighting reports
-    (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each task's measures, such as
-    val/seg/miou. The total may fall below 0 and depends on the weights: watch the others.
+    Logged for each batch: train/TASK (the loss before its weight), weighted/TASK (after it), train/total, and what the
+    weighting reports (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each task's
+    measures, such as val/seg/miou. The total may fall below 0 and depends on the weights: watch the others.
 
     Args:
         encoder: makes the features.
         tasks: the tasks, by the names that they are logged with.
-        weighting: balances the losses; of the same tasks. Equal weights if left out.
+        weighting: balances the losses: ``losses.FixedWeighting`` (equal weights unless it is given others),
+            ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is made with the
+            names of the tasks and the likelihoods that fit their losses.
         channels: of the neck between the encoder and the heads, at least 1.
         lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the training.
         weight_decay: of AdamW, >= 0.
 
     Raises:
-        ValueError: no task, a weighting of other tasks, or an option outside its range.
+        ValueError: no task, a name of a task that cannot be logged, or an option outside its range; in training: a
+            target that does not fit, with the name of its scene, or a task of which no scene has the target.
     """
 
     def __init__(
         self,
         encoder: Encoder,
         tasks: dict[str, Task],
-        weighting: Weighting | None = None,
+        weighting: WeightingOfTasks = FixedWeighting,
         *,
         channels: int = 128,
         lr: float = 1e-3,
@@ -71,12 +78,20 @@ class MultiTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["encoder", "tasks", "weighting"], logger=False)
-        weighting = FixedWeighting(tuple(tasks)) if weighting is None else weighting
-        if not tasks or set(weighting.tasks) != set(tasks):
-            raise ValueError(
-                "tasks and the weighting's tasks must be the same, at least one; "
-                f"got {', '.join(tasks) or 'none'} and {', '.join(weighting.tasks)}"
-            )
+        self.save_hyperparameters(
+            {
+                "encoder": encoder.recipe(),
+                "tasks": {name: task.recipe() for name, task in tasks.items()},
+                "weighting": recipe_of(weighting),
+                "_instantiator": "lightning.pytorch.cli.instantiate_module",  # makes networks of recipes again
+            },
+            logger=False,
+        )
+        if not tasks:
+            raise ValueError("tasks must be one or more; got none")
+        for name in tasks:
+            if not name.isidentifier() or name in ("loss", "total"):
+                raise ValueError(f"a task's name must be of letters, digits and _, not loss or total; got {name!r}")
         for name, value, smallest in ("channels", channels, 1), ("lr", lr, 0), ("weight_decay", weight_decay, 0):
             if not value >= smallest:
                 raise ValueError(f"{name} must be at least {smallest}; got {value}")
@@ -85,39 +100,76 @@ class MultiTask(pl.LightningModule):
         self.tasks = nn.ModuleDict(tasks)
         for task in tasks.values():
             task.head = task.make_head(channels)
-        self.weighting = weighting
+        self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
         self.lr = lr
         self.weight_decay = weight_decay
+        self.to(memory_format=torch.channels_last)  # with which convolutions are faster, also on a CPU
         self.val_metrics = self._make_metrics()
         self.test_metrics = self._make_metrics()
 
-    def forward(self, images: Tensor) -> dict[str, Any]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Predict everything for pictures N x 3 x H x W."""
-        features = self.neck(self.encoder(images))
-        return {name: task(features, images.shape[2:]) for name, task in self._named_tasks().items()}
+        features = self._features(images)
+        return {name: task(features, images.shape[2:]) for name, task in self.named_tasks().items()}
 
-    def _named_tasks(self) -> dict[str, Task]:
+    def _features(self, images: Tensor) -> Tensor:
+        features: Tensor = self.neck(self.encoder(images.contiguous(memory_format=torch.channels_last)))
+        return features
+
+    def named_tasks(self) -> dict[str, Task]:
+        """Give the tasks by their names."""
         return cast(dict[str, Task], dict(self.tasks.items()))
+
+    def setup(self, stage: str) -> None:
+        """Insist that each task finds its target somewhere, before anything starts."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, SceneData):
+            for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
+                data.check_targets(split, {name: task.target for name, task in self.named_tasks().items()})
 
     # --- training
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the total of the tasks that have a target in this batch."""
-        features = self.neck(self.encoder(batch["image"]))
+        features = self._features(batch["image"])
         views = self.weighting.branch(features, self.neck.weight)
         losses = self._losses(batch, views)
         total: Tensor = self.weighting(losses)
+        report = self.weighting.report()
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log("train/total", total.detach(), prog_bar=True)
-        self.log_dict(self.weighting.report())
+        self.log_dict({f"weighted/{name}": report[f"weight/{name}"] * loss.detach() for name, loss in losses.items()})
+        self.log("train/total", total.detach())
+        self.log_dict(report)
         # Heads without a target take part with nothing: processes in which others are absent wait for their gradients.
-        unused = [task.head for name, task in self._named_tasks().items() if name not in losses]
+        unused = [task.head for name, task in self.named_tasks().items() if name not in losses]
         return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
 
     def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         size = batch["image"].shape[2:]
-        present = {name: task for name, task in self._named_tasks().items() if task.target in batch}
-        return {name: task.loss(task(features[name], size), batch[task.target]) for name, task in present.items()}
+        predictions = {
+            name: task(features[name], size) for name, task in self.named_tasks().items() if task.target in batch
+        }
+        return {name: self._loss(name, prediction, batch) for name, prediction in predictions.items()}
+
+    def _loss(self, name: str, prediction: Any, batch: Batch) -> Tensor:
+        task = self.named_tasks()[name]
+        target = batch[task.target]
+        try:
+            return task.loss(prediction, target)
+        except ValueError as error:
+            raise ValueError(f"{self._blame(name, batch)}task {name}, {task.target}: {error}") from None
+
+    @torch.no_grad()
+    def _blame(self, name: str, batch: Batch) -> str:
+        """Find the first scene of a batch whose target does not fit, by another try with each of them alone."""
+        task = self.named_tasks()[name]
+        for index, scene in enumerate(batch.get("name", ())):
+            alone = slice(index, index + 1)
+            try:
+                task.loss(self(batch["image"][alone])[name], batch[task.target][alone])
+            except ValueError:
+                return f"{scene}: "
+        return ""
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Let the weighting learn, once for each step of the optimiser; not if a loss scaler will skip that step."""
@@ -150,25 +202,32 @@ class MultiTask(pl.LightningModule):
         """Log the measures of all batches."""
         self._log_metrics(self.test_metrics, "test")
 
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Predict a batch: for each task, by its name, values in the form of its target."""
+        predictions = self(batch["image"])
+        return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
+
     def _evaluate(self, batch: Batch, metrics: nn.ModuleDict, stage: str) -> None:
         predictions = self(batch["image"])
         total = torch.zeros((), device=self.device)
-        for name, task in self._named_tasks().items():
+        for name, task in self.named_tasks().items():
             if task.target in batch:
-                loss = task.loss(predictions[name], batch[task.target])
+                loss = self._loss(name, predictions[name], batch)
                 total = total + loss
                 options: dict[str, Any] = {"batch_size": len(batch["image"]), "sync_dist": True}
                 self.log(f"{stage}/{name}", loss, **options)
-                task.measure(cast(MetricCollection, metrics[name]), predictions[name], batch[task.target])
+                values = task.decode(predictions[name])
+                task.measure(cast(MetricCollection, metrics[name]), values, batch[task.target])
         self.log(f"{stage}/loss", total, batch_size=len(batch["image"]), sync_dist=True)
 
     def _log_metrics(self, metrics: nn.ModuleDict, stage: str) -> None:
         for name, collection in cast(dict[str, MetricCollection], metrics).items():
-            self.log_dict({f"{stage}/{name}/{key}": value for key, value in collection.compute().items()})
+            if any(metric.update_called for metric in collection.values()):
+                self.log_dict({f"{stage}/{name}/{key}": value for key, value in collection.compute().items()})
             collection.reset()
 
     def _make_metrics(self) -> nn.ModuleDict:
-        return nn.ModuleDict({name: task.make_metrics() for name, task in self._named_tasks().items()})
+        return nn.ModuleDict({name: task.make_metrics() for name, task in self.named_tasks().items()})
 
     def configure_optimizers(self) -> Any:
         """Make AdamW and its schedule."""
@@ -177,3 +236,20 @@ class MultiTask(pl.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def recipe_of(weighting: WeightingOfTasks) -> dict[str, Any]:
+    """Tell how to make a weighting, as a configuration does: class_path and init_args.
+
+    Args:
+        weighting: a class, or a ``functools.partial`` of one.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    parts = (weighting.func, *weighting.args) if isinstance(weighting, partial) else (weighting,)
+    kind = next((part for part in parts if isinstance(part, type) and issubclass(part, Weighting)), None)
+    if kind is None:
+        raise ValueError(f"weighting must be a class of losses, or a functools.partial of one; got {weighting!r}")
+    options = weighting.keywords if isinstance(weighting, partial) else {}
+    return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": dict(options)}

@@ -2,6 +2,7 @@
 
 from multitask.data.batches import collate
 from multitask.data.folders import Folders
+from multitask.data.module import SceneData
 from multitask.data.mtan import MTAN
 from multitask.data.rooms import ROOM_CLASSES, Rooms
 from multitask.data.scenes import DataError, DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
@@ -18,6 +19,7 @@ __all__ = [
     "RandomScaleCropFlip",
     "Rooms",
     "Scene",
+    "SceneData",
     "Scenes",
     "collate",
 ]

@@ -1,12 +1,15 @@
 """What every encoder has: the shape of its features, and its own way to see pictures."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from training import Network
 
-class Encoder(nn.Module):
+
+class Encoder(Network):
     """Base of the encoders: makes N x ``channels`` x H/``stride`` x W/``stride`` of pictures N x 3 x H x W in [0, 1].
 
     An encoder normalises the pictures itself, as its weights expect it (see :class:`Normalize`): so data, drawn
@@ -21,6 +24,13 @@ class Encoder(nn.Module):
         super().__init__()
         self.channels = channels
         self.stride = stride
+
+    def recipe(self) -> dict[str, Any]:
+        """Tell how to make this encoder; one with weights from elsewhere without them, for a checkpoint has its own."""
+        recipe = super().recipe()
+        if "weights" in recipe["init_args"]:
+            recipe["init_args"]["weights"] = None
+        return recipe
 
 
 class Normalize(nn.Module):

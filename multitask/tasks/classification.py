@@ -1,12 +1,15 @@
 """Classification: one class for the whole picture."""
 
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from losses import CrossEntropyLoss
-from multitask.tasks.task import Task, paint
+from multitask.tasks.task import Better, Task, most_frequent, paint
 
 
 class Classification(Task):
@@ -20,6 +23,9 @@ class Classification(Task):
         ignore_index: pictures of this class do not count.
         width: channels of the head's hidden layer.
     """
+
+    likelihood = "categorical"
+    better: ClassVar[Mapping[str, Better]] = {"accuracy": "more"}
 
     def __init__(self, classes: int, target: str = "class", ignore_index: int = 255, width: int = 64) -> None:
         super().__init__(target, width)
@@ -44,6 +50,10 @@ class Classification(Task):
         loss: Tensor = self.cross_entropy(prediction, target)
         return loss
 
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Give the likeliest class of every picture."""
+        return prediction.argmax(1)
+
     def make_metrics(self) -> MetricCollection:
         """Make ``accuracy``, the share of pictures whose likeliest class is the true one."""
         accuracy = MulticlassAccuracy(
@@ -51,13 +61,16 @@ class Classification(Task):
         )
         return MetricCollection({"accuracy": accuracy})
 
-    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
-        """Take the likeliest classes of a batch into the measures."""
-        metrics.update(prediction.argmax(1), target.long())
+    def measure(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
+        """Take the classes of a batch into the measures."""
+        metrics.update(values, target.long())
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw the pictures over a band in the colour of the class, an eighth of their height; black if ignored."""
-        classes = values.argmax(1) if values.dim() == 2 else values.long()
         band = images.shape[2] // 8
-        colours = paint(classes.view(-1, 1, 1).expand(-1, band, images.shape[3]), self.classes)
+        colours = paint(values.long().view(-1, 1, 1).expand(-1, band, images.shape[3]), self.classes)
         return torch.cat([images[:, :, : images.shape[2] - band], colours], 2)
+
+    def constant(self, targets: Iterable[Tensor]) -> Tensor:
+        """Give the most frequent class."""
+        return most_frequent(targets, self.classes)

@@ -1,13 +1,14 @@
 """Depth: how far away every pixel is."""
 
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
 from losses import L1Loss
-from multitask.tasks.task import Task, dense_head
+from multitask.tasks.task import Better, Task, dense_head
 
 SHADES = torch.tensor(
     [[0.99, 0.91, 0.15], [0.37, 0.79, 0.38], [0.13, 0.57, 0.55], [0.23, 0.32, 0.55], [0.27, 0.0, 0.33]]
@@ -24,6 +25,9 @@ class Depth(Task):
         farthest: about the largest depth, in the unit of the target, > 0: what is drawn darkest.
         width: channels of the head's hidden layer.
     """
+
+    likelihood = "laplace"
+    better: ClassVar[Mapping[str, Better]] = {"abs": "less", "rel": "less", "rmse": "less", "delta_1.25": "more"}
 
     def __init__(self, target: str = "depth", farthest: float = 10.0, width: int = 64) -> None:
         super().__init__(target, width)
@@ -44,13 +48,22 @@ class Depth(Task):
         loss: Tensor = self.l1(prediction, target, mask=known_depth(target))
         return loss
 
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Give the prediction itself."""
+        return prediction
+
     def make_metrics(self) -> MetricCollection:
         """Make ``abs`` and ``rmse`` in the unit of the target, ``rel``, and ``delta_1.25`` in [0, 1]."""
         return MetricCollection({"errors": DepthErrors()})
 
-    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
-        """Take a batch into the measures."""
-        metrics.update(prediction, target)
+    def constant(self, targets: Iterable[Tensor]) -> Tensor:
+        """Give the mean depth."""
+        total, count = torch.zeros((), dtype=torch.float64), 0
+        for target in targets:
+            known = known_depth(target)
+            total += target[known].sum(dtype=torch.float64).cpu()
+            count += int(known.sum())
+        return (total / count).float()
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw near pixels light and far ones dark; unknown ones black."""

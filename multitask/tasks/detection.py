@@ -1,6 +1,7 @@
 """Detection: a box around every thing, and its class."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torchvision.utils import draw_bounding_boxes
 
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
 from multitask.tasks.fcos import FCOSHead, Places, assign, centreness
-from multitask.tasks.task import Task, palette
+from multitask.tasks.task import Better, Task, palette
 
 Boxes = dict[str, Tensor]
 
@@ -45,6 +46,9 @@ class Detection(Task):
         width: channels of the head's hidden layers.
         depth: hidden layers for the classes, and as many for the boxes, at least 0.
     """
+
+    likelihood = "categorical"
+    better: ClassVar[Mapping[str, Better]] = {"map": "more", "map_50": "more", "map_75": "more"}
 
     def __init__(self, classes: int, target: str = "boxes", width: int = 64, depth: int = 2) -> None:
         super().__init__(target, width)
@@ -129,15 +133,18 @@ class Detection(Task):
         """Make ``map``, the average precision over IoUs from 0.5 to 0.95, and ``map_50`` and ``map_75`` at these."""
         return MetricCollection({"precision": AveragePrecision()})
 
-    def measure(self, metrics: MetricCollection, prediction: Places, target: Sequence[Boxes | None]) -> None:
+    def measure(self, metrics: MetricCollection, values: Sequence[Boxes], target: Sequence[Boxes | None]) -> None:
         """Take the detections of a batch into the measures."""
-        pairs = [(ours, truth) for ours, truth in zip(self.decode(prediction), target, strict=True) if truth]
+        pairs = [(ours, truth) for ours, truth in zip(values, target, strict=True) if truth]
         metrics.update([ours for ours, _ in pairs], [truth for _, truth in pairs])
 
-    def draw(self, values: Places | Sequence[Boxes | None], images: Tensor) -> Tensor:
+    def constant(self, targets: Iterable[Sequence[Boxes | None]]) -> Boxes:
+        """Give no boxes."""
+        return {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64), "scores": torch.empty(0)}
+
+    def draw(self, values: Sequence[Boxes | None], images: Tensor) -> Tensor:
         """Draw boxes in the colours of their classes: detections with a score of at least DRAWN, or true ones."""
-        pictures = self.decode(values) if isinstance(values, Places) else values
-        return torch.stack([self._draw(truth, image) for truth, image in zip(pictures, images, strict=True)])
+        return torch.stack([self._draw(truth, image) for truth, image in zip(values, images, strict=True)])
 
     def _draw(self, truth: Boxes | None, image: Tensor) -> Tensor:
         if truth is None:

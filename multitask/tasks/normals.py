@@ -1,12 +1,15 @@
 """Surface normals: which way every pixel faces."""
 
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 
 from losses import CosineLoss
-from multitask.tasks.task import Task, dense_head
+from multitask.tasks.task import Better, Task, dense_head
 
 THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
 BINS_PER_DEGREE = 20
@@ -22,6 +25,15 @@ class Normals(Task):
         width: channels of the head's hidden layer.
     """
 
+    likelihood = "gaussian"
+    better: ClassVar[Mapping[str, Better]] = {
+        "mean": "less",
+        "median": "less",
+        "within_11.25": "more",
+        "within_22.5": "more",
+        "within_30": "more",
+    }
+
     def __init__(self, target: str = "normals", width: int = 64) -> None:
         super().__init__(target, width)
         self.cosine = CosineLoss()
@@ -35,13 +47,18 @@ class Normals(Task):
         loss: Tensor = self.cosine(prediction, target, mask=known_normals(target))
         return loss
 
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Give the vectors the length 1."""
+        return F.normalize(prediction.float(), dim=1)
+
     def make_metrics(self) -> MetricCollection:
         """Make ``mean`` and ``median`` in degrees, and ``within_11.25``, ``within_22.5``, ``within_30`` in [0, 1]."""
         return MetricCollection({"angles": NormalAngles()})
 
-    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
-        """Take a batch into the measures."""
-        metrics.update(prediction, target)
+    def constant(self, targets: Iterable[Tensor]) -> Tensor:
+        """Give the direction of the mean normal, 3 x 1 x 1."""
+        total = torch.stack([target.sum((0, 2, 3), dtype=torch.float64).cpu() for target in targets]).sum(0)
+        return F.normalize(total.float(), dim=0).view(3, 1, 1)
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw the three components as red, green and blue, from -1 (dark) to 1; unknown ones black."""

@@ -1,11 +1,14 @@
 """Semantic segmentation: the class of every pixel."""
 
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from losses import CrossEntropyLoss
-from multitask.tasks.task import Task, dense_head, paint
+from multitask.tasks.task import Better, Task, dense_head, most_frequent, paint
 
 
 class Segmentation(Task):
@@ -19,6 +22,9 @@ class Segmentation(Task):
         ignore_index: pixels with this label do not count.
         width: channels of the head's hidden layer.
     """
+
+    likelihood = "categorical"
+    better: ClassVar[Mapping[str, Better]] = {"miou": "more", "pixel_accuracy": "more"}
 
     def __init__(self, classes: int, target: str = "labels", ignore_index: int = 255, width: int = 64) -> None:
         super().__init__(target, width)
@@ -37,6 +43,10 @@ class Segmentation(Task):
         loss: Tensor = self.cross_entropy(prediction, target)
         return loss
 
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Give the likeliest class of every pixel."""
+        return prediction.argmax(1)
+
     def make_metrics(self) -> MetricCollection:
         """Make ``miou``, the mean over classes that are predicted or true somewhere, and ``pixel_accuracy``."""
         miou = MulticlassJaccardIndex(self.classes, ignore_index=self.ignore_index, validate_args=False)
@@ -45,10 +55,14 @@ class Segmentation(Task):
         )
         return MetricCollection({"miou": miou, "pixel_accuracy": accuracy})
 
-    def measure(self, metrics: MetricCollection, prediction: Tensor, target: Tensor) -> None:
-        """Take the likeliest classes of a batch into the measures."""
-        metrics.update(prediction.argmax(1), target.long())
+    def measure(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
+        """Take the classes of a batch into the measures."""
+        metrics.update(values, target.long())
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Paint each class with a colour of its own, ignored pixels black."""
-        return paint(values.argmax(1) if values.dim() == 4 else values.long(), self.classes)
+        return paint(values.long(), self.classes)
+
+    def constant(self, targets: Iterable[Tensor]) -> Tensor:
+        """Give the most frequent class."""
+        return most_frequent(targets, self.classes)

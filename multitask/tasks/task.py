@@ -1,23 +1,36 @@
 """What every task has: a head on the shared features, a loss, measures, and a way to be looked at."""
 
 import colorsys
-from abc import ABC, abstractmethod
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
+from losses.uncertainty import Likelihood
+from training import Network
 
-class Task(nn.Module, ABC):
+Better = Literal["more", "less"]
+
+
+class Task(Network):
     """Base of the tasks. A task of your own is one class: name it in the configuration, and it is trained.
+
+    Attributes:
+        likelihood: what its loss is like, for uncertainty weighting: ``gaussian`` like squared errors, ``laplace`` like
+            absolute errors, ``categorical`` like cross-entropies.
+        better: the measures, and whether more or less of them is better; the first stands for the task in tables.
 
     Args:
         target: the key of the batch that holds what this task shall predict.
         width: channels of the head's hidden layer, at least 1.
     """
 
+    likelihood: ClassVar[Likelihood]
+    better: ClassVar[Mapping[str, Better]]
     head: nn.Module
 
     def __init__(self, target: str, width: int) -> None:
@@ -36,19 +49,35 @@ class Task(nn.Module, ABC):
         """Compute the loss, a scalar, over what has a label in ``target``."""
 
     @abstractmethod
+    def decode(self, prediction: Any) -> Any:
+        """Make of a prediction what it says, in the form of the target."""
+
+    @abstractmethod
     def make_metrics(self) -> MetricCollection:
         """Make the measures, without state of other runs."""
 
-    @abstractmethod
-    def measure(self, metrics: MetricCollection, prediction: Any, target: Any) -> None:
-        """Take a batch into the measures."""
+    def measure(self, metrics: MetricCollection, values: Any, target: Any) -> None:
+        """Take a batch, decoded, into the measures."""
+        metrics.update(values, target)
 
     @abstractmethod
     def draw(self, values: Any, images: Tensor) -> Tensor:
-        """Draw predictions, or targets, of ``images``, as pictures of their shape: N x 3 x H x W in [0, 1]."""
+        """Draw targets of ``images``, or decoded predictions, as pictures of their shape, N x 3 x H x W in [0, 1]."""
+
+    def constant(self, targets: Iterable[Any]) -> Any:
+        """Give what to predict without looking: one value for all places of all pictures, that expands to a target.
+
+        Args:
+            targets: of batches of the scenes that are trained on.
+
+        Returns:
+            A tensor that expands to the shape of a target; or the entry for one picture, where targets are lists. None,
+            unless a task says otherwise: there is no such value.
+        """
+        return None
 
     def forward(self, features: Tensor, size: tuple[int, int]) -> Any:
-        """Predict from the shared features, for pictures of ``size`` (height and width), of which maps are enlarged."""
+        """Predict from the shared features; maps are brought to ``size``, height and width of the pictures."""
         prediction: Tensor = self.head(features)
         if prediction.dim() == 4 and prediction.shape[2:] != size:
             prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
@@ -77,6 +106,15 @@ def palette(classes: int) -> Tensor:
         colorsys.hsv_to_rgb(0.618 * c % 1, 0.55 + 0.4 * (c % 2), 0.95 - 0.25 * (c % 3 == 2)) for c in range(classes)
     ]
     return torch.tensor(colours)
+
+
+def most_frequent(targets: Iterable[Tensor], classes: int) -> Tensor:
+    """Give the class that occurs most often; others than those from 0 to classes - 1 do not count."""
+    counts = torch.zeros(classes + 1, dtype=torch.int64)
+    for target in targets:
+        known = (target >= 0) & (target < classes)
+        counts += torch.where(known, target, classes).flatten().cpu().bincount(minlength=classes + 1)
+    return counts[:classes].argmax()
 
 
 def paint(values: Tensor, classes: int) -> Tensor:

@@ -55,7 +55,7 @@ def random_places(pictures: int, dtype: torch.dtype = torch.float32) -> Places:
 
 def measures(task: Detection, prediction: Places, target: list[Any]) -> dict[str, float]:
     metrics = task.make_metrics()
-    task.measure(metrics, prediction, target)
+    task.measure(metrics, task.decode(prediction), target)
     return {name: value.item() for name, value in metrics.compute().items()}
 
 
@@ -246,9 +246,9 @@ def test_it_measures_what_torchmetrics_measures_and_leaves_out_what_is_unknown()
 def test_measures_forget_and_travel() -> None:
     task = Detection(3)
     metrics = task.make_metrics()
-    task.measure(metrics, random_places(1), [TWO])
+    task.measure(metrics, task.decode(random_places(1)), [TWO])
     metrics.reset()
-    task.measure(metrics, perfect([ONE]), [ONE])
+    task.measure(metrics, task.decode(perfect([ONE])), [ONE])
     again = pickle.loads(pickle.dumps(metrics))
     assert again.compute()["map"] == metrics.compute()["map"] == 1
 
@@ -269,13 +269,13 @@ def test_true_boxes_are_drawn_in_the_colour_of_their_class_up_to_their_last_pixe
 
 def test_only_likely_detections_are_drawn() -> None:
     images, task = torch.rand(2, 3, *SIZE), Detection(3)
-    drawn = task.draw(perfect([TWO, NONE]), images)
+    drawn = task.draw(task.decode(perfect([TWO, NONE])), images)
     assert not torch.equal(drawn[0], images[0])
     assert torch.equal(drawn[1], images[1])
     doubtful = perfect([TWO, NONE])
     doubtful = doubtful._replace(centreness=torch.full_like(doubtful.centreness, -2.5))
     assert len(task.decode(doubtful)[0]["scores"]) > 0
-    assert torch.equal(task.draw(doubtful, images), images)
+    assert torch.equal(task.draw(task.decode(doubtful), images), images)
 
 
 # --- training
@@ -303,7 +303,7 @@ def test_squares_are_found(tmp_path: Path) -> None:
     """Beside another task, from one shared view of the features, as GradNorm wants it."""
     data = DataLoader([squares(index) for index in range(4)], 4, collate_fn=collate)  # type: ignore[arg-type]
     tasks = {"boxes": Detection(2, width=16, depth=1), "seg": Segmentation(2, width=8)}
-    model = MultiTask(SmallEncoder(width=8, blocks=1), tasks, GradNorm(tuple(tasks)), channels=32, lr=1e-2)
+    model = MultiTask(SmallEncoder(width=8, blocks=1), tasks, GradNorm, channels=32, lr=1e-2)
     options: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(
         max_epochs=100, accelerator="cpu", default_root_dir=tmp_path, enable_model_summary=False, **options

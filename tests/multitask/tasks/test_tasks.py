@@ -14,7 +14,7 @@ from multitask.tasks.task import palette
 def measures(task: Task, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
     metrics = task.make_metrics()
     for prediction, target in batches:
-        task.measure(metrics, prediction, target)
+        task.measure(metrics, task.decode(prediction), target)
     return {name: value.item() for name, value in metrics.compute().items()}
 
 
@@ -91,7 +91,7 @@ def test_predictions_have_the_pictures_size_and_can_be_drawn(task: Task, target:
     prediction = task(torch.randn(2, 6, 2, 3), (8, 12))
     assert task.loss(prediction, target).isfinite()
     assert prediction.shape[2:] == (() if isinstance(task, Classification) else (8, 12))
-    for values in prediction.detach(), target:
+    for values in task.decode(prediction.detach()), target:
         drawn = task.draw(values, torch.rand(2, 3, 8, 12))
         assert drawn.shape == (2, 3, 8, 12)
         assert drawn.min() >= 0
