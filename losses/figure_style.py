@@ -19,10 +19,15 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
 
 
-def new_panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure of panels side by side, in which every line has a colour and dashes of its own."""
-    figure = new_figure(10, 4.8) if count > 1 else new_figure(7.5, 4.5)
-    panels = list(figure.subplots(1, count, squeeze=False).flat)
+def new_panels(count: int, *, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Make a figure of panels side by side, in which every line has a colour and dashes of its own.
+
+    Args:
+        count: panels in a row.
+        rows: of panels, listed one after the other.
+    """
+    figure = new_figure(10, 4.8 * rows) if count > 1 else new_figure(7.5, 4.5 * rows)
+    panels = list(figure.subplots(rows, count, squeeze=False).flat)
     for axes in panels:
         axes.set_prop_cycle(color=COLORS, linestyle=DASHES)
         axes.grid(alpha=0.3)
