@@ -1,0 +1,68 @@
+"""The figure of a comparison: losses and weights over time."""
+
+import csv
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+
+Series = list[tuple[int, float]]
+COLOURS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}
+
+
+def draw_comparison(file: Path, tasks: Sequence[str], runs: Mapping[tuple[str, int], Path]) -> None:
+    """Draw each task's loss in validation, and the weights of what learns them, over the steps.
+
+    Args:
+        file: the PNG to write.
+        tasks: the names of the tasks.
+        runs: the ``metrics.csv`` of each run by what was trained and its seed; seeds are averaged.
+    """
+    tables = {run: _read(metrics) for run, metrics in runs.items()}
+    figure = Figure(figsize=(4 * max(len(tasks), 2), 7), layout="constrained")
+    rows = figure.add_gridspec(2, 1)
+    above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
+    for axes, task in zip(_panels(above, len(tasks)), tasks, strict=True):
+        for label, colour in COLOURS.items():
+            name = f"{task}-alone" if label == "alone" else label
+            own = [_series(rows, f"val/{task}") for (each, _), rows in tables.items() if each == name]
+            _plot(axes, mean_of(own), label, color=colour)
+        axes.set(title=f"{task}: loss in validation", xlabel="steps", yscale="log")
+    for axes, learner in zip(_panels(below, 2), ("uncertainty", "gradnorm"), strict=True):
+        for task in tasks:
+            own = [_series(rows, f"weight/{task}") for (name, _), rows in tables.items() if name == learner]
+            _plot(axes, mean_of(own), task)
+        axes.set(title=f"{learner}: weights", xlabel="steps", yscale="log")
+    FigureCanvasAgg(figure).print_png(file)
+
+
+def mean_of(runs: Iterable[Series]) -> Series:
+    """Average series of (step, value) at each step that all have."""
+    by_step: dict[int, list[float]] = {}
+    runs = list(runs)
+    for run in runs:
+        for step, value in run:
+            by_step.setdefault(step, []).append(value)
+    return [(step, statistics.fmean(values)) for step, values in by_step.items() if len(values) == len(runs)]
+
+
+def _read(metrics: Path) -> list[dict[str, str]]:
+    with metrics.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _series(rows: Iterable[Mapping[str, str]], name: str) -> Series:
+    return [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
+
+
+def _plot(axes: Axes, series: Series, label: str, color: str | None = None) -> None:
+    if series:
+        axes.plot(*zip(*series, strict=True), label=label, linewidth=1.2, color=color)
+        axes.legend(fontsize=8)
+
+
+def _panels(figure: SubFigure, count: int) -> list[Axes]:
+    return [figure.add_subplot(1, count, place) for place in range(1, count + 1)]

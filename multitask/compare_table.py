@@ -1,0 +1,100 @@
+"""What a comparison found: a table for people, and one with all numbers."""
+
+import csv
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from multitask.tasks.task import Better
+
+ALONE = "-alone"
+ARROWS = {"more": "↑", "less": "↓"}
+
+
+class Result(NamedTuple):
+    """What was trained, with which seed, and its measures of the test scenes by TASK/MEASURE."""
+
+    name: str
+    seed: int
+    measures: Mapping[str, float]
+
+
+def delta_m(
+    measures: Mapping[str, float], baseline: Mapping[str, float], better: Mapping[str, Mapping[str, Better]]
+) -> float:
+    r"""How much better several tasks are together than each is alone, in percent (Vandenhende et al. 2021).
+
+    .. math:: \Delta_m = \frac{100}{T} \sum_{i=1}^T \frac{1}{K_i} \sum_{k=1}^{K_i} \pm \frac{M_{ik} - B_{ik}}{B_{ik}}
+
+    over the K_i measures of each of T tasks, with plus where more is better. Measures of which the baseline is 0 are
+    left out.
+
+    Args:
+        measures: M, by TASK/MEASURE.
+        baseline: B, those of networks for one task each.
+        better: for each task its measures, and whether more or less of them is better.
+    """
+    gains = []
+    for task, directions in better.items():
+        signs = {f"{task}/{name}": 1 if direction == "more" else -1 for name, direction in directions.items()}
+        of_task = [sign * (measures[k] - baseline[k]) / baseline[k] for k, sign in signs.items() if baseline[k]]
+        if of_task:
+            gains.append(statistics.fmean(of_task))
+    return 100 * statistics.fmean(gains) if gains else math.nan
+
+
+def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> str:
+    """Write ``compare.csv``, all numbers, and ``compare.md``, the first measure of each task; give the latter.
+
+    Args:
+        out: the folder.
+        results: of all runs; those named TASK-alone are joined into one network for each task, the baseline.
+        better: for each task its measures, and whether more or less of them is better.
+    """
+    rows = _join_alone(results, better)
+    seeds = list(dict.fromkeys(row.seed for row in rows))
+    baselines = [row.measures for row in rows if row.name == ALONE]
+    baseline = {key: statistics.fmean(each[key] for each in baselines) for key in baselines[0]}
+    names = [f"{task}/{measure}" for task, measures in better.items() for measure in measures]
+    deltas = {(row.name, row.seed): delta_m(row.measures, baseline, better) for row in rows}
+    with (out / "compare.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["weighting", "seed", *names, "delta_m"])
+        for row in rows:
+            values = [row.measures[name] for name in names] + [deltas[row.name, row.seed]]
+            writer.writerow([_title(row.name), row.seed, *(f"{value:.6g}" for value in values)])
+
+    heads = [(f"{task}/{next(iter(measures))}", next(iter(measures.values()))) for task, measures in better.items()]
+    table = ["| weighting | " + " | ".join(f"{name} {ARROWS[which]}" for name, which in heads) + " | Δm (%) ↑ |"]
+    table.append("|---|" + "---:|" * (len(heads) + 1))
+    for name in dict.fromkeys(row.name for row in rows):
+        own = [row for row in rows if row.name == name]
+        cells = [_mean_and_deviation([row.measures[key] for row in own], 3) for key, _ in heads]
+        delta = _mean_and_deviation([deltas[name, row.seed] for row in own], 1)
+        table.append(f"| {_title(name)} | {' | '.join(cells)} | {delta} |")
+    text = "\n".join(table) + f"\n\nMean and standard deviation of {len(seeds)} seeds.\n"
+    (out / "compare.md").write_text(text)
+    return text
+
+
+def _join_alone(results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> list[Result]:
+    """The results, with those of networks for one task each as one, which comes first."""
+    alone: dict[int, dict[str, float]] = {}
+    for result in results:
+        if result.name.endswith(ALONE):
+            task = result.name.removesuffix(ALONE)
+            own = {key: value for key, value in result.measures.items() if key.startswith(f"{task}/")}
+            alone.setdefault(result.seed, {}).update(own)
+    joined = [Result(ALONE, seed, measures) for seed, measures in alone.items()]
+    return joined + [result for result in results if not result.name.endswith(ALONE)]
+
+
+def _title(name: str) -> str:
+    return "each task alone" if name == ALONE else name.replace("-", " ")
+
+
+def _mean_and_deviation(values: Sequence[float], digits: int) -> str:
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
