@@ -131,8 +131,9 @@ class Detection(Task):
 
     def measure(self, metrics: MetricCollection, prediction: Places, target: Sequence[Boxes | None]) -> None:
         """Take the detections of a batch into the measures."""
-        pairs = [(ours, truth) for ours, truth in zip(self.decode(prediction), target, strict=True) if truth]
-        metrics.update([ours for ours, _ in pairs], [truth for _, truth in pairs])
+        detections = zip(self.decode(prediction), target, strict=True)
+        known = [(ours, truth) for ours, truth in detections if truth is not None]
+        metrics.update([ours for ours, _ in known], [truth for _, truth in known])
 
     def draw(self, values: Places | Sequence[Boxes | None], images: Tensor) -> Tensor:
         """Draw boxes in the colours of their classes: detections with a score of at least DRAWN, or true ones."""

@@ -48,7 +48,7 @@ class Task(nn.Module, ABC):
         """Draw predictions, or targets, of ``images``, as pictures of their shape: N x 3 x H x W in [0, 1]."""
 
     def forward(self, features: Tensor, size: tuple[int, int]) -> Any:
-        """Predict from the shared features, for pictures of ``size`` (height and width), of which maps are enlarged."""
+        """Predict from the shared features, for pictures of ``size`` (height and width); maps are enlarged to it."""
         prediction: Tensor = self.head(features)
         if prediction.dim() == 4 and prediction.shape[2:] != size:
             prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
