@@ -140,7 +140,7 @@ class Run:
         file = self.folder / "config.yaml"
         trainer = {**self.config["trainer"], "enable_progress_bar": False}
         own = {"seed_everything": self.seed, "runs": str(self.out), "name": self.folder.name, "trainer": trainer}
-        file.write_text(yaml.safe_dump(self.config | own))
+        file.write_text(yaml.safe_dump(self.config | own, sort_keys=False))
         words = ["--config", str(file)]
         if checkpoints := sorted(self.folder.glob("*/checkpoints/last.ckpt")):
             words += ["--ckpt_path", str(checkpoints[-1])]
@@ -172,7 +172,7 @@ def _claim(out: Path, config: Config) -> None:
     if file.is_file() and yaml.safe_load(file.read_text()) != config:
         raise ValueError(f"{out} holds a comparison of another configuration; take another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(config))
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def _train(runs: list[Run], jobs: int, numbers: range) -> None:

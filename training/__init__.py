@@ -6,6 +6,7 @@ from training.curves import Curves
 from training.data import ResumableData
 from training.exact_resume import ExactResume
 from training.failures import one_line_failures
+from training.files import DataError, read_picture
 from training.last_checkpoint import Interrupted, LastCheckpoint
 from training.network import Network
 from training.progress import ProgressBar
@@ -16,6 +17,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "CommandLine",
     "Curves",
+    "DataError",
     "EpochBatchSampler",
     "ExactResume",
     "Interrupted",
@@ -25,6 +27,7 @@ __all__ = [
     "ResumableData",
     "Samples",
     "one_line_failures",
+    "read_picture",
     "resume_position",
     "run_command",
     "run_seed",

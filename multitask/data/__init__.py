@@ -5,8 +5,9 @@ from multitask.data.folders import Folders
 from multitask.data.module import SceneData
 from multitask.data.mtan import MTAN
 from multitask.data.rooms import ROOM_CLASSES, Rooms
-from multitask.data.scenes import DataError, DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
+from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
 from multitask.data.transforms import RandomScaleCropFlip
+from training import DataError
 
 __all__ = [
     "MTAN",

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from multitask.data.scenes import DataError, DepthMap, InverseDepthMap, NormalMap, Scene
+from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene
+from training import DataError
 
 UNKNOWN_CLASS = 255
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from multitask.data.scenes import DataError
+from training import DataError
 
 Box = tuple[list[float], int]  # x1 y1 x2 y2, and the class
 

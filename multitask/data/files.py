@@ -5,12 +5,13 @@ from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision import tv_tensors
 
-from multitask.data.scenes import DataError, NormalMap
+from multitask.data.scenes import NormalMap
+from training import DataError, read_picture
 
 File = Path | IO[bytes]
 
@@ -21,7 +22,7 @@ def read_image(file: File, name: str) -> tv_tensors.Image:
     Here as below, ``file`` is a path or an open file, ``name`` what messages call it, and what cannot be read or holds
     other values than it should is refused with DataError.
     """
-    image = ImageOps.exif_transpose(_open(file, name))
+    image = ImageOps.exif_transpose(read_picture(file, name))
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{name} must have 8 bits a channel; got the mode {image.mode}")
     return tv_tensors.Image(_as_tensor(image.convert("RGB")).movedim(-1, 0) / 255)
@@ -29,7 +30,7 @@ def read_image(file: File, name: str) -> tv_tensors.Image:
 
 def read_labels(file: File, name: str) -> tv_tensors.Mask:
     """Read a picture whose pixels are class numbers, H x W, int64; of a palette's colours their indices."""
-    image = _open(file, name)
+    image = read_picture(file, name)
     if image.mode not in ("L", "P", "1"):
         raise DataError(f"{name} must be a picture of 8-bit class numbers, grey or with a palette; got {image.mode}")
     return tv_tensors.Mask(_as_tensor(image).long())
@@ -37,7 +38,7 @@ def read_labels(file: File, name: str) -> tv_tensors.Mask:
 
 def read_depth(file: File, name: str, unit: float) -> Tensor:
     """Read a picture of 16 bits, 1 x H x W, float32: the values times ``unit``."""
-    image = _open(file, name)
+    image = read_picture(file, name)
     if not image.mode.startswith("I"):
         raise DataError(f"{name} must be a grey picture of 16 bits; got the mode {image.mode}")
     return _as_tensor(image).float().unsqueeze(0) * unit
@@ -48,7 +49,7 @@ def read_normals(file: File, name: str) -> NormalMap:
 
     Where the vector is far from one long (below 0.5 or above 1.5), as for grey 128 and for black, it is unknown: zeros.
     """
-    image = _open(file, name)
+    image = read_picture(file, name)
     if image.mode != "RGB":
         raise DataError(f"{name} must be a colour picture of 3 x 8 bits; got the mode {image.mode}")
     vectors = (_as_tensor(image).movedim(-1, 0).float() - 128) / 127
@@ -64,7 +65,7 @@ def read_array(path: Path, channels: int) -> Tensor:
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise DataError(f"there is no {path}") from None
+        raise DataError(f"{path}: no such file") from None
     except (ValueError, EOFError) as error:
         raise DataError(f"{path} is no array of numpy's: {error}") from None
     array = array[..., None] if array.ndim == 2 else array
@@ -72,19 +73,6 @@ def read_array(path: Path, channels: int) -> Tensor:
         expected = f"numbers of the shape H x W x {channels}"
         raise DataError(f"{path} must hold {expected}; got {array.dtype} of {' x '.join(map(str, array.shape))}")
     return torch.from_numpy(array.astype(np.float32)).movedim(-1, 0).nan_to_num(0, posinf=0, neginf=0)
-
-
-def _open(file: File, name: str) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            image.load()
-    except FileNotFoundError:
-        raise DataError(f"there is no {name}") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{name} is no picture in a format that can be read; remove or replace it") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} is damaged, remove or replace it ({error})") from None
-    return image
 
 
 def _as_tensor(image: Image.Image) -> Tensor:

@@ -8,7 +8,8 @@ from torchvision import tv_tensors
 
 from multitask.data.coco import Box, read_coco
 from multitask.data.files import read_array, read_depth, read_image, read_labels, read_normals
-from multitask.data.scenes import DataError, DepthMap, Scene, Scenes
+from multitask.data.scenes import DepthMap, Scene, Scenes
+from training import DataError
 
 ENDINGS = {"image": (".png", ".jpg", ".jpeg"), "labels": (".png",), "depth": (".png", ".npy"), "normals": (".png",)}
 

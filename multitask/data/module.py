@@ -9,8 +9,8 @@ from torch.utils.data import Dataset
 
 from multitask.data.batches import collate
 from multitask.data.rooms import Rooms
-from multitask.data.scenes import DataError, Scene, Scenes
-from training import ResumableData, run_seed, seed_of
+from multitask.data.scenes import Scene, Scenes
+from training import DataError, ResumableData, run_seed, seed_of
 
 Augmentation = Callable[[Scene, Generator], Scene]
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from multitask.data.files import read_array
-from multitask.data.scenes import DataError, DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
+from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
+from training import DataError
 
 IGNORED = 255
 

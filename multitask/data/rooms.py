@@ -9,7 +9,8 @@ import torch
 from torchvision import tv_tensors
 
 from multitask.data.files import read_depth, read_image, read_labels, read_normals
-from multitask.data.scenes import DataError, DepthMap, Scene, Scenes
+from multitask.data.scenes import DepthMap, Scene, Scenes
+from training import DataError
 
 FILE = Path(__file__).with_name("rooms.parquet")
 ROOM_CLASSES = (

@@ -8,17 +8,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
+from training import DataError
+
 Scene = dict[str, Any]
-
-
-class DataError(ValueError):
-    """Something is wrong with the user's files: one line that names the file and says what to do.
-
-    A worker process of a DataLoader sends an exception home as text that ends in ours: only that part is kept.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message.rpartition(f"{__name__}.DataError: ")[2].strip())
 
 
 class DepthMap(tv_tensors.Mask):  # type: ignore[misc]

@@ -135,8 +135,8 @@ class Detection(Task):
 
     def measure(self, metrics: MetricCollection, values: Sequence[Boxes], target: Sequence[Boxes | None]) -> None:
         """Take the detections of a batch into the measures."""
-        pairs = [(ours, truth) for ours, truth in zip(values, target, strict=True) if truth]
-        metrics.update([ours for ours, _ in pairs], [truth for _, truth in pairs])
+        known = [(ours, truth) for ours, truth in zip(values, target, strict=True) if truth is not None]
+        metrics.update([ours for ours, _ in known], [truth for _, truth in known])
 
     def constant(self, targets: Iterable[Sequence[Boxes | None]]) -> Boxes:
         """Give no boxes."""

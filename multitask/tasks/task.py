@@ -108,15 +108,6 @@ def palette(classes: int) -> Tensor:
     return torch.tensor(colours)
 
 
-def most_frequent(targets: Iterable[Tensor], classes: int) -> Tensor:
-    """Give the class that occurs most often; others than those from 0 to classes - 1 do not count."""
-    counts = torch.zeros(classes + 1, dtype=torch.int64)
-    for target in targets:
-        known = (target >= 0) & (target < classes)
-        counts += torch.where(known, target, classes).flatten().cpu().bincount(minlength=classes + 1)
-    return counts[:classes].argmax()
-
-
 def paint(values: Tensor, classes: int) -> Tensor:
     """Paint classes N x H x W with the colours of the palette; classes outside [0, classes) become black."""
     known = (values >= 0) & (values < classes)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pix2pix.data.images import DataError
 from pix2pix.data.module import PairedImages
+from training import DataError
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont

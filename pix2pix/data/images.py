@@ -5,21 +5,13 @@ from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
+
+from training import DataError, read_picture
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-
-class DataError(ValueError):
-    """Something is wrong with the user's files: one line that names the file and says what to do.
-
-    A worker process of a DataLoader sends an exception home as text that ends in ours: only that part is kept.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message.rpartition(f"{__name__}.DataError: ")[2].strip())
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -46,18 +38,9 @@ def open_image(file: Path | IO[bytes], name: str | Path | None = None) -> Image.
     Raises:
         DataError: it is missing, damaged, no picture, or has more than 8 bits a channel.
     """
-    name = name or str(file)
-    try:
-        with Image.open(file) as image:
-            image.load()
-    except FileNotFoundError:
-        raise DataError(f"{name}: no such file") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: damaged, remove or replace it ({error})") from None
+    image = read_picture(file, str(name or file))
     if image.mode.startswith(("I", "F")):
-        raise DataError(f"{name}: more than 8 bits a channel (mode {image.mode}); convert it to 8 bits first")
+        raise DataError(f"{name or file}: more than 8 bits a channel (mode {image.mode}); convert it to 8 bits first")
     return ImageOps.exif_transpose(image)
 
 

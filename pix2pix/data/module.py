@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from pix2pix.data.images import MODES, DataError, as_tensor
+from pix2pix.data.images import MODES, as_tensor
 from pix2pix.data.pairs import Pairs, SideBySide
 from pix2pix.data.transforms import PairTransform, Side, Size
-from training import ResumableData, run_seed, seed_of
+from training import DataError, ResumableData, run_seed, seed_of
 
 Direction = Literal["AtoB", "BtoA"]
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pix2pix.data.images import EXTENSIONS, DataError, open_image
+from pix2pix.data.images import EXTENSIONS, open_image
 from pix2pix.data.pairs import sizes_differ
+from training import DataError
 
 
 def pair(a: str, b: str, out: str) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pix2pix.data.images import DataError, list_images, open_image
+from pix2pix.data.images import list_images, open_image
+from training import DataError
 
 
 class Pairs(ABC):

@@ -7,8 +7,9 @@ from typing import Any
 
 from PIL import Image
 
-from pix2pix.data.images import DataError, open_image
+from pix2pix.data.images import open_image
 from pix2pix.data.pairs import Pairs, sizes_differ
+from training import DataError
 
 
 class Parquet(Pairs):

@@ -116,7 +116,7 @@ def test_pictures_alone_are_enough(tmp_path: Path) -> None:
         ("depth/a.png", np.zeros((4, 6), np.uint16), r"train.\*.a: depth has no value above 0"),
         ("normals/a.png", GREY[..., 0], r"normals.a\.png must be a colour picture of 3 x 8 bits; got the mode L"),
         ("image/a.png", np.zeros((4, 6), np.uint16), r"image.a\.png must have 8 bits a channel; got the mode I;16"),
-        ("depth/a.png", b"no picture", r"depth.a\.png is no picture in a format that can be read"),
+        ("depth/a.png", b"no picture", r"depth.a\.png: not a picture in a format that can be read"),
         ("depth/b.npy", b"", r"depth.b\.npy is no array of numpy's"),
         ("depth/b.npy", np.full((4, 6), np.nan), r"train.\*.b: depth has no value above 0"),
     ],
@@ -132,7 +132,7 @@ def test_a_damaged_picture_is_named(root: Path) -> None:
     file = root / "train" / "image" / "a.png"
     save(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), file)
     file.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"image.a\.png is damaged, remove or replace it"):
+    with pytest.raises(DataError, match=r"image.a\.png: damaged, remove or replace it"):
         Folders("train", root)[0]
 
 

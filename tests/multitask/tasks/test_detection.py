@@ -306,7 +306,7 @@ def test_squares_are_found(tmp_path: Path) -> None:
     model = MultiTask(SmallEncoder(width=8, blocks=1), tasks, GradNorm, channels=32, lr=1e-2)
     options: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(
-        max_epochs=100, accelerator="cpu", default_root_dir=tmp_path, enable_model_summary=False, **options
+        max_epochs=60, accelerator="cpu", default_root_dir=tmp_path, enable_model_summary=False, **options
     )
     trainer.fit(model, data)
     (result,) = trainer.validate(model, data, verbose=False)

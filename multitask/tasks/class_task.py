@@ -1,0 +1,57 @@
+"""What tasks share that choose among classes, for a pixel or for a picture."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from losses import CrossEntropyLoss
+from multitask.tasks.task import Task
+
+
+class ClassTask(Task):
+    """Base of tasks that choose one of several classes by cross-entropy: N x C x ... logits, N x ... classes.
+
+    Args:
+        classes: how many, at least 2.
+        target: the key of the batch that holds the classes.
+        ignore_index: what is of this class does not count.
+        width: channels of the head's hidden layer.
+    """
+
+    likelihood = "categorical"
+
+    def __init__(self, classes: int, target: str, ignore_index: int, width: int) -> None:
+        super().__init__(target, width)
+        if classes < 2:
+            raise ValueError(f"classes must be at least 2; got {classes}")
+        self.classes = classes
+        self.ignore_index = ignore_index
+        self.cross_entropy = CrossEntropyLoss(ignore_index=ignore_index)
+
+    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compute the cross-entropy over what is labelled."""
+        loss: Tensor = self.cross_entropy(prediction, target)
+        return loss
+
+    def make_accuracy(self) -> MulticlassAccuracy:
+        """Make the share of what is labelled whose likeliest class is the true one."""
+        return MulticlassAccuracy(self.classes, average="micro", ignore_index=self.ignore_index, validate_args=False)
+
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Give the likeliest class."""
+        return prediction.argmax(1)
+
+    def measure(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
+        """Take the classes of a batch into the measures."""
+        metrics.update(values, target.long())
+
+    def constant(self, targets: Iterable[Tensor]) -> Tensor:
+        """Give the most frequent class."""
+        counts = torch.zeros(self.classes, dtype=torch.int64)
+        for target in targets:
+            known = target[(target != self.ignore_index) & (target >= 0) & (target < self.classes)]
+            counts += known.flatten().cpu().bincount(minlength=self.classes)
+        return counts.argmax()
