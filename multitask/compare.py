@@ -21,7 +21,7 @@ from losses import time_average, write_weights
 from multitask.compare_figure import draw_comparison
 from multitask.compare_table import Result, write_tables
 from multitask.tasks.task import Better
-from training.failures import wrong_usage
+from training.failures import HINT, wrong_usage
 
 DESCRIPTION = """Train each task alone, and all of them with equal weights, with a small grid of fixed weights, with
 uncertainty weighting, with GradNorm, and with GradNorm's weights averaged over time and kept fixed: with the same
@@ -202,7 +202,7 @@ def _multitask(command: str, words: list[str], environment: dict[str, str]) -> s
     result = subprocess.run(call, capture_output=True, text=True, env=os.environ | environment)
     if result.returncode:
         said = (result.stderr.strip() or f"{command} was stopped").splitlines()[-1]
-        raise ValueError(said.removeprefix("multitask: error: "))
+        raise ValueError(said.removeprefix("multitask: error: ").removesuffix(HINT))
     return result.stdout
 
 

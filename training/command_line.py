@@ -76,7 +76,9 @@ class CommandLine(LightningCLI):
 
     def _callbacks(self) -> list[Callback]:
         trainer = self._get(self.config_init, "trainer")
-        callbacks: list[Callback] = [ProgressBar(self.shown), ExactResume()]
+        callbacks: list[Callback] = [ExactResume()]
+        if trainer["enable_progress_bar"] is not False:
+            callbacks.append(ProgressBar(self.shown))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
             best = ModelCheckpoint(
                 filename="best",

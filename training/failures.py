@@ -12,6 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from training.last_checkpoint import Interrupted
 
+HINT = " (--debug shows where)"
+
 
 @contextmanager
 def one_line_failures(program: str, arguments: Sequence[str] | None = None) -> Iterator[list[str]]:
@@ -34,7 +36,7 @@ def one_line_failures(program: str, arguments: Sequence[str] | None = None) -> I
     except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
         if "--debug" in words:
             raise
-        sys.exit(f"{program}: error: {_one_line(error)} (--debug shows where)")
+        sys.exit(f"{program}: error: {_one_line(error)}{HINT}")
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: stopped\n")
         sys.exit(128 + signal.SIGINT)
