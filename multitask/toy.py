@@ -26,8 +26,8 @@ def toy(out: Path = Path("runs/toy"), seeds: int = 3, steps: int = 3000) -> None
 
     The regressions are alike but for their scale: 1 and 100, or ten that are drawn. What is compared is the sum of the
     test losses, each as a part of what it was before training; so every task counts the same, and the number of tasks
-    is what an untrained network has. All methods see the same data and start from the same network. Some minutes on
-    one core.
+    is what an untrained network has. All methods see the same data and start from the same network. Ten to twenty
+    minutes on one core.
 
     Args:
         out: folder of the results: toy.md, a table, and toy.png, the losses and GradNorm's weights over the steps.

@@ -80,8 +80,11 @@ def test_all_methods_see_the_same_data_from_the_same_start(monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("small")
 def test_another_seed_is_another_training() -> None:
-    first, second = (train(Problem(2, seed), METHODS["equal weights"], 2, seed) for seed in (0, 1))
-    assert first.losses[-1] != second.losses[-1]
+    problems = [Watched(2, seed) for seed in (0, 1)]
+    runs = [train(problem, METHODS["equal weights"], 2, seed) for seed, problem in enumerate(problems)]
+    assert runs[0].losses[-1] != runs[1].losses[-1]
+    assert not torch.equal(problems[0].matrices, problems[1].matrices)
+    assert all(not torch.equal(*points) for points in zip(problems[0].seen, problems[1].seen, strict=True))
 
 
 def test_gradnorm_raises_the_weight_of_the_task_of_small_scale() -> None:
