@@ -278,6 +278,13 @@ def test_only_likely_detections_are_drawn() -> None:
     assert torch.equal(task.draw(task.decode(doubtful), images), images)
 
 
+def test_the_best_detection_is_drawn_over_the_others() -> None:
+    detections = truth([[2.0, 3.0, 20.0, 9.0], [2.0, 3.0, 20.0, 9.0]], [2, 0])
+    detections["scores"] = torch.tensor([0.9, 0.8])
+    drawn = Detection(3).draw([detections], torch.zeros(1, 3, *SIZE))
+    assert_close(drawn[0, :, 3, 2], (255 * palette(3)[2]).round() / 255)
+
+
 # --- training
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
@@ -52,6 +52,7 @@ def test_without_boxes_no_place_has_one() -> None:
 sides = st.tuples(st.integers(0, 28), st.integers(1, 20))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(sides, sides), max_size=6))
 def test_assignment_is_the_brute_force_one(corners: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
     boxes = [[x + 0.3, y + 0.1, x + width + 0.3, y + height + 0.1] for (x, width), (y, height) in corners]
