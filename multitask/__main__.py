@@ -20,12 +20,6 @@ DESCRIPTION = (
     "weightings and compares them, `multitask toy` runs the toy of the GradNorm paper. Without --config, `fit` runs "
     "the demo, rendered rooms. --debug shows the tracebacks of errors."
 )
-PANELS = {
-    "losses in training": ("train/*",),
-    "losses in validation": ("val/[!/]",),
-    "weights": ("weight/*",),
-    "gradient norms": ("gradient_norm/*", "target_norm/*"),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,8 +51,15 @@ class MultiTaskCommands(CommandLine):
         parser.add_lightning_class_args(TaskPictures, "samples")
 
     def callbacks(self) -> list[Callback]:
-        """Make what draws curves and writes predictions."""
-        return [Curves(PANELS), PredictionWriter(), LearningRateMonitor()]
+        """Make what draws curves, writes predictions, and logs the learning rate."""
+        tasks = self.model.named_tasks()
+        panels: dict[str, tuple[str, ...]] = {f"{name}: loss": (f"train/{name}", f"val/{name}") for name in tasks}
+        for name, task in tasks.items():
+            measure = next(iter(task.better))
+            panels[f"{name}: {measure}"] = (f"val/{name}/{measure}",)
+        for title in ("weight", "weighted", "gradient_norm", "training_rate"):
+            panels[title.replace("_", " ")] = (f"{title}/*",)
+        return [Curves(panels), PredictionWriter(), LearningRateMonitor()]
 
     def report(self) -> str:
         """Make a table of the test measures, beside those of constants."""

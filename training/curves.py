@@ -17,7 +17,8 @@ class Curves(pl.Callback):
     """Draw ``curves.png`` beside ``metrics.csv`` when training ends, also when it ends early.
 
     Args:
-        panels: the names of what each panel shows, by its title; ``*`` in a name stands for anything.
+        panels: the names of what each panel shows, by its title; ``*`` in a name stands for anything. A panel of
+            which nothing was logged is left out.
     """
 
     def __init__(self, panels: Panels) -> None:
@@ -47,15 +48,20 @@ class Curves(pl.Callback):
 
 
 def draw_curves(metrics: Path, panels: Panels) -> Figure:
-    """Draw the losses and measures in a ``metrics.csv`` over the batches."""
+    """Draw what a ``metrics.csv`` holds over the batches; see :class:`Curves`."""
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
     columns = list(rows[0]) if rows else []
-    lines = -(-len(panels) // COLUMNS)
+    shown = {
+        title: [column for column in columns if any(fnmatch(column, pattern) for pattern in patterns)]
+        for title, patterns in panels.items()
+    }
+    shown = {title: names for title, names in shown.items() if names}
+    lines = max(-(-len(shown) // COLUMNS), 1)
     figure = Figure(figsize=(4.5 * COLUMNS, 4 * lines), layout="constrained")
-    for place, (title, patterns) in enumerate(panels.items(), start=1):
+    for place, (title, names) in enumerate(shown.items(), start=1):
         axes = figure.add_subplot(lines, COLUMNS, place)
-        for name in [column for column in columns if any(fnmatch(column, pattern) for pattern in patterns)]:
+        for name in names:
             points = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
             if points:
                 axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
