@@ -41,12 +41,13 @@ class GradNorm(Weighting):
         smallest: weights stay above this, > 0, before they are scaled back: the paper's may become negative.
 
     Raises:
-        ValueError: an option outside its range, or of another task.
+        ValueError: an option outside its range, or of another task; :meth:`step` without :meth:`branch`.
     """
 
     current: Tensor
     initial: Tensor
     _gradients: Tensor | None  # of w_i L_i, T x the shape of W, summed since the last step
+    _shape: torch.Size | None = None  # of W
     _backwards: int
     _scale: Tensor
 
@@ -133,6 +134,8 @@ class GradNorm(Weighting):
 
     def _learn(self, losses: Tensor, present: Tensor) -> None:
         if self._gradients is None:  # no task here, but maybe in another process
+            if self._shape is None or self._passes.any():
+                raise ValueError("GradNorm measured no gradient; every task must start from its view, made by branch")
             self._gradients = self.current.new_zeros(len(self.tasks), *self._shape)
         gradients = sum_over_processes(self._gradients)
         backwards = sum_over_processes(self.current.new_tensor(self._backwards))

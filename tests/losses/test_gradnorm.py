@@ -305,6 +305,17 @@ def test_a_frozen_last_layer_is_refused(network: Network) -> None:
         weighting.branch(torch.zeros(2, 3), nn.Parameter(torch.zeros(2)))
 
 
+@pytest.mark.parametrize("branched", [False, True])
+def test_heads_that_do_not_start_from_their_views_are_refused(network: Network, branched: bool) -> None:
+    weighting, (images, target) = GradNorm(TASKS).double(), batch()
+    features = network.features(images)
+    if branched:
+        weighting.branch(features, network.last.weight)
+    weighting(network.losses(dict.fromkeys(TASKS, features), target)).backward()
+    with pytest.raises(ValueError, match="measured no gradient; every task must start from its view"):
+        weighting.step()
+
+
 def test_trunk_and_heads_can_be_compiled(network: Network) -> None:
     """The block that holds W stays as it is."""
     plain, weighting, of_plain = copy.deepcopy(network), GradNorm(TASKS).double(), GradNorm(TASKS).double()
