@@ -144,7 +144,10 @@ class Run:
         words = ["--config", str(file)]
         if checkpoints := sorted(self.folder.glob("*/checkpoints/last.ckpt")):
             words += ["--ckpt_path", str(checkpoints[-1])]
-        _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)})
+        try:
+            _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)})
+        except ValueError as error:
+            raise ValueError(f"{self.folder.name}: {error}") from None
 
 
 def with_static_weights(run: Run) -> Run:

@@ -74,7 +74,8 @@ def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapp
         cells = [_mean_and_deviation([row.measures[key] for row in own], 3) for key, _ in heads]
         delta = _mean_and_deviation([deltas[name, row.seed] for row in own], 1)
         table.append(f"| {_title(name)} | {' | '.join(cells)} | {delta} |")
-    text = "\n".join(table) + f"\n\nMean and standard deviation of {len(seeds)} seeds.\n"
+    note = f"Mean and standard deviation of {len(seeds)} seeds." if len(seeds) > 1 else "One seed."
+    text = "\n".join(table) + f"\n\n{note}\n"
     (out / "compare.md").write_text(text)
     return text
 

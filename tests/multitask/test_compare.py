@@ -1,0 +1,112 @@
+"""``multitask compare``: what is trained, and one whole comparison on small scenes."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from losses import read_weights, time_average
+from multitask.__main__ import main
+from multitask.compare import variants
+from multitask.compare_figure import mean_of
+from tests.multitask.scenes import write_scenes
+from tests.multitask.test_main import fails, small_config
+from training import read_picture
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["multitask"])
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    write_scenes(tmp_path / "data", {"train": 2, "val": 1, "test": 1})
+    config = small_config(tmp_path / "data")
+    config["model"]["tasks"].pop("boxes")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    config["model"]["tasks"].pop("seg")
+    (tmp_path / "depth.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    yield
+
+
+def model_of(name: str) -> dict[str, Any]:
+    config = yaml.safe_load(Path("small.yaml").read_text())
+    return dict(variants(config))[name]["model"]
+
+
+def test_each_variant_differs_in_its_tasks_or_weighting_alone() -> None:
+    config = yaml.safe_load(Path("small.yaml").read_text())
+    trained = dict(variants(config))
+    assert list(trained) == ["seg-alone", "depth-alone", "equal", "more-seg", "more-depth", "uncertainty", "gradnorm"]
+    for each in trained.values():
+        assert {key: value for key, value in each.items() if key != "model"} == {
+            key: value for key, value in config.items() if key != "model"
+        }
+        assert each["model"]["encoder"] == config["model"]["encoder"]
+    assert list(model_of("depth-alone")["tasks"]) == ["depth"]
+    assert model_of("equal")["weighting"] == {"class_path": "losses.FixedWeighting", "init_args": {}}
+    assert model_of("more-depth")["weighting"]["init_args"]["weights"] == {"seg": 0.5, "depth": 1.5}
+    assert model_of("uncertainty")["weighting"] == {"class_path": "losses.UncertaintyWeighting", "init_args": {}}
+    assert model_of("gradnorm")["weighting"]["init_args"] == {"alpha": 0.5}  # the configuration's own
+
+
+def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_stopped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["compare", "--config", "depth.yaml", "--out", "out", "--seeds", "1", "--jobs", "2"]
+    words += ["--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1"]
+    main(words)
+    said = capsys.readouterr().out
+    assert "[6/6] gradnorm-static-seed0: 0:00:" in said
+    table = Path("out/compare.md").read_text()
+    assert table in said
+    assert "| weighting | depth/abs ↓ | Δm (%) ↑ |" in table
+    with Path("out/compare.csv").open() as file:
+        rows = {row["weighting"]: row for row in csv.DictReader(file)}
+    assert list(rows) == [
+        "each task alone",
+        "equal",
+        "more depth",
+        "uncertainty",
+        "gradnorm",
+        "gradnorm static",
+    ]
+    assert float(rows["each task alone"]["delta_m"]) == 0
+    (run,) = Path("out/depth-alone-seed0").glob("*/metrics.csv")
+    with run.open() as file:
+        measured = next(row["test/depth/abs"] for row in csv.DictReader(file) if row["test/depth/abs"])
+    assert float(rows["each task alone"]["depth/abs"]) == pytest.approx(float(measured), rel=1e-5)
+    (gradnorm,) = Path("out/gradnorm-seed0").glob("*/metrics.csv")
+    assert read_weights("out/gradnorm-seed0/weights.json") == time_average(gradnorm)
+    assert read_picture(Path("out/compare.png"), "").size == (800, 700)
+
+    files = {file: file.stat().st_mtime_ns for file in Path("out").rglob("metrics.csv")}
+    main(words)  # all runs are there: nothing is trained again
+    assert {file: file.stat().st_mtime_ns for file in Path("out").rglob("metrics.csv")} == files
+    assert capsys.readouterr().out.startswith("| weighting |")
+
+    said, code = fails(capsys, *words, "--model.lr", "0.1")
+    assert ("out holds a comparison of another configuration; take another folder with --out" in said, code) == (
+        True,
+        1,
+    )
+
+
+def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    said, code = fails(capsys, "compare", "--config", "small.yaml", "--out", "out", "--model.channels", "0")
+    assert code == 1
+    assert "seg-alone-seed0: channels must be at least 1; got 0" in said
+    said, code = fails(capsys, "compare", "--config", "small.yaml", "--model.chanels", "3")
+    assert ("chanels" in said, code) == (True, 1)
+    said, code = fails(capsys, "compare", "--seeds", "none")
+    assert ("--seeds" in said, code) == (True, 2)
+    said, code = fails(capsys, "compare", "--jobs", "0")
+    assert ("--seeds and --jobs must be at least 1; got 3 and 0" in said, code) == (True, 2)
+
+
+def test_series_are_averaged_where_all_have_a_value() -> None:
+    assert mean_of([[(1, 2.0), (2, 4.0), (3, 1.0)], [(1, 4.0), (2, 0.0)]]) == [(1, 3.0), (2, 2.0)]
+    assert mean_of([]) == []

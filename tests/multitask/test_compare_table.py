@@ -1,0 +1,59 @@
+import csv
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from multitask.compare_table import Result, delta_m, write_tables
+
+BETTER: dict[str, dict[str, Literal["more", "less"]]] = {
+    "seg": {"miou": "more", "accuracy": "more"},
+    "depth": {"abs": "less"},
+}
+
+
+def test_delta_m_is_the_mean_gain_of_the_tasks() -> None:
+    baseline = {"seg/miou": 0.5, "seg/accuracy": 0.8, "depth/abs": 2.0}
+    measures = {"seg/miou": 0.6, "seg/accuracy": 0.8, "depth/abs": 2.2}
+    # seg: (20 % + 0 %) / 2, depth: -10 %
+    assert delta_m(measures, baseline, BETTER) == pytest.approx(0)
+    assert delta_m(measures | {"depth/abs": 1.0}, baseline, BETTER) == pytest.approx((10 + 50) / 2)
+    assert delta_m(baseline, baseline, BETTER) == 0
+
+
+def test_measures_without_a_baseline_are_left_out() -> None:
+    baseline = {"seg/miou": 0.0, "seg/accuracy": 0.8, "depth/abs": 2.0}
+    measures = {"seg/miou": 0.6, "seg/accuracy": 0.6, "depth/abs": 2.0}
+    assert delta_m(measures, baseline, BETTER) == pytest.approx(-25 / 2)
+
+
+def results() -> list[Result]:
+    found = []
+    for seed, shift in enumerate((-0.1, 0.1)):
+        found.append(Result("seg-alone", seed, {"seg/miou": 0.5 + shift, "seg/accuracy": 0.8, "loss": 1.0}))
+        found.append(Result("depth-alone", seed, {"depth/abs": 2.0, "loss": 2.0}))
+        found.append(Result("equal", seed, {"seg/miou": 0.6, "seg/accuracy": 0.8, "depth/abs": 2.0, "loss": 3.0}))
+    return found
+
+
+def test_networks_for_one_task_are_one_row_and_the_baseline(tmp_path: Path) -> None:
+    table = write_tables(tmp_path, results(), BETTER).splitlines()
+    # The baseline is the mean of the seeds, 0.5; each seed is 20 % off in one of two measures of one of two tasks.
+    assert table[2] == "| each task alone | 0.500 ± 0.141 | 2.000 ± 0.000 | 0.0 ± 7.1 |"
+    assert table[3] == "| equal | 0.600 ± 0.000 | 2.000 ± 0.000 | 5.0 ± 0.0 |"
+    assert table[-1] == "Mean and standard deviation of 2 seeds."
+    with (tmp_path / "compare.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["weighting"], row["seed"], row["delta_m"]) for row in rows] == [
+        ("each task alone", "0", "-5"),
+        ("each task alone", "1", "5"),
+        ("equal", "0", "5"),
+        ("equal", "1", "5"),
+    ]
+    assert rows[0].keys() == {"weighting", "seed", "seg/miou", "seg/accuracy", "depth/abs", "delta_m"}
+
+
+def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
+    table = write_tables(tmp_path, [each for each in results() if each.seed == 0], BETTER).splitlines()
+    assert table[3] == "| equal | 0.600 | 2.000 | 12.5 |"
+    assert table[-1] == "One seed."
