@@ -8,12 +8,12 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
-from torchmetrics import MetricCollection
 
 from losses import FixedWeighting, Weighting
 from losses.uncertainty import Likelihood
 from multitask.data import SceneData
 from multitask.encoders import Encoder
+from multitask.measures import Measures
 from multitask.tasks import Task
 
 Batch = Mapping[str, Any]
@@ -104,8 +104,8 @@ class MultiTask(pl.LightningModule):
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # with which convolutions are faster, also on a CPU
-        self.val_metrics = self._make_metrics()
-        self.test_metrics = self._make_metrics()
+        self.val_measures = Measures(tasks)
+        self.test_measures = Measures(tasks)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Predict everything for pictures N x 3 x H x W."""
@@ -188,46 +188,36 @@ class MultiTask(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
-        self._evaluate(batch, self.val_metrics, "val")
+        self._evaluate(batch, self.val_measures)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
-        self._evaluate(batch, self.test_metrics, "test")
+        self._evaluate(batch, self.test_measures)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the measures of all batches."""
-        self._log_metrics(self.val_metrics, "val")
+        """Log what all batches measured."""
+        self._log_measures(self.val_measures, "val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the measures of all batches."""
-        self._log_metrics(self.test_metrics, "test")
+        """Log what all batches measured."""
+        self._log_measures(self.test_measures, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Predict a batch: for each task, by its name, values in the form of its target."""
         predictions = self(batch["image"])
         return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
 
-    def _evaluate(self, batch: Batch, metrics: nn.ModuleDict, stage: str) -> None:
+    def _evaluate(self, batch: Batch, measures: Measures) -> None:
         predictions = self(batch["image"])
-        total = torch.zeros((), device=self.device)
         for name, task in self.named_tasks().items():
             if task.target in batch:
                 loss = self._loss(name, predictions[name], batch)
-                total = total + loss
-                options: dict[str, Any] = {"batch_size": len(batch["image"]), "sync_dist": True}
-                self.log(f"{stage}/{name}", loss, **options)
-                values = task.decode(predictions[name])
-                task.measure(cast(MetricCollection, metrics[name]), values, batch[task.target])
-        self.log(f"{stage}/loss", total, batch_size=len(batch["image"]), sync_dist=True)
+                measures.update(name, task, loss, task.decode(predictions[name]), batch[task.target])
 
-    def _log_metrics(self, metrics: nn.ModuleDict, stage: str) -> None:
-        for name, collection in cast(dict[str, MetricCollection], metrics).items():
-            if any(metric.update_called for metric in collection.values()):
-                self.log_dict({f"{stage}/{name}/{key}": value for key, value in collection.compute().items()})
-            collection.reset()
-
-    def _make_metrics(self) -> nn.ModuleDict:
-        return nn.ModuleDict({name: task.make_metrics() for name, task in self.named_tasks().items()})
+    def _log_measures(self, measures: Measures, stage: str) -> None:
+        anywhere = partial(self.trainer.strategy.reduce_boolean_decision, all=False)
+        # The same in all processes already, which Lightning cannot know.
+        self.log_dict({f"{stage}/{key}": value for key, value in measures.compute(anywhere).items()}, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Make AdamW and its schedule."""

@@ -1,9 +1,10 @@
 """Detection: a box around every thing, and its class."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+import torch.distributed
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
@@ -165,6 +166,13 @@ class AveragePrecision(MeanAveragePrecision):
 
     Where there is no true box it is not defined: NaN.
     """
+
+    def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
+        """Gather whole lists: picture by picture, as in torchmetrics, processes with more pictures wait for ever."""
+        for name in self._reductions:
+            lists: list[Any] = [None] * torch.distributed.get_world_size(process_group)
+            torch.distributed.all_gather_object(lists, getattr(self, name), process_group)
+            setattr(self, name, [value.to(self.device) for values in lists for value in values])
 
     def compute(self) -> dict[str, Tensor]:
         """Give ``map``, ``map_50`` and ``map_75``."""
