@@ -38,7 +38,7 @@ class SmallEncoder(Encoder):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch norm beside a shortcut (He et al. 2016).
+    """Two 3 x 3 convolutions with batch norm beside a shortcut (He et al. 2016), which averages before it strides.
 
     Args:
         inputs: channels that come in.
@@ -56,12 +56,13 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(outputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
             nn.BatchNorm2d(outputs),
         )
-        same = stride == 1 and inputs == outputs
-        self.shortcut = (
-            nn.Identity()
-            if same
-            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
-        )
+        self.shortcut = nn.Sequential()
+        if stride > 1:
+            # Not a 1 x 1 convolution with a stride, which does not look at three of four features (He et al. 2019); and
+            # whose gradients crash torch 2.14 on some CPUs, for 8 channels in channels_last.
+            self.shortcut.append(nn.AvgPool2d(stride, ceil_mode=True))
+        if inputs != outputs:
+            self.shortcut.extend([nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)])
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the convolutions make of ``x`` to it."""

@@ -28,3 +28,15 @@ def test_the_normalisation_is_no_weight() -> None:
 def test_bad_options_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="width must be at least 1 and blocks at least 0; got 0 and 4"):
         SmallEncoder(width=0)
+
+
+def test_sides_that_are_no_multiples_of_the_stride_are_rounded_up() -> None:
+    assert SmallEncoder(width=4)(torch.rand(1, 3, 33, 27)).shape == (1, 16, 9, 7)
+
+
+def test_narrow_encoders_train_in_channels_last() -> None:
+    """With 8 channels, gradients of a 1 x 1 convolution with a stride have ended the process on some CPUs."""
+    encoder = SmallEncoder(width=8, blocks=1).to(memory_format=torch.channels_last)
+    images = torch.rand(2, 3, 96, 128).contiguous(memory_format=torch.channels_last)
+    encoder(images).sum().backward()
+    assert all(weight.grad is not None for weight in encoder.parameters())
