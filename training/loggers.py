@@ -54,6 +54,7 @@ def wandb_loggers(mode: str, project: str, name: str, time: str, folder: Path) -
         return []
     import wandb
 
+    wandb.setup(wandb.Settings(silent=True))  # not with the run's settings, which it complains about as it reads them
     logger = WandbLogger(
         name=f"{name} {time}",
         id=f"{name}-{time}",
@@ -61,7 +62,7 @@ def wandb_loggers(mode: str, project: str, name: str, time: str, folder: Path) -
         save_dir=folder,
         project=project,
         offline=mode != "online",
-        settings=wandb.Settings(silent=True, console="off"),
+        settings=wandb.Settings(mode="online" if mode == "online" else "offline", console="off"),
     )
     if mode == "online":
         try:

@@ -203,6 +203,7 @@ def test_tensorboard_and_wandb_hold_the_same_numbers(monkeypatch: pytest.MonkeyP
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     logger = ["--trainer.logger", "lightning.pytorch.loggers.TensorBoardLogger", "--trainer.logger.save_dir", "board"]
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1", "--wandb", "offline", *logger])
+    wandb.finish()
     wandb.teardown()  # waits until the file is written
     expected = [float(row["weight/seg"]) for row in rows_of(the_run()) if row["weight/seg"]]
     file = next(Path("board").rglob("events.*"))

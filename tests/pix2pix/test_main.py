@@ -170,6 +170,7 @@ def test_wandb_offline_holds_losses_measures_configuration_and_pictures() -> Non
     main(["fit", "--config", "small.yaml", "--wandb", "offline", "--trainer.max_epochs", "1"])
     import wandb
 
+    wandb.finish()
     wandb.teardown()  # waits for W&B's own process, which writes the file
     (folder,) = (the_run() / "wandb").glob("offline-run-*")
     (file,) = folder.glob("*.wandb")
