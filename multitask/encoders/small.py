@@ -58,8 +58,8 @@ class ResidualBlock(nn.Module):
         )
         self.shortcut = nn.Sequential()
         if stride > 1:
-            # Not a 1 x 1 convolution with a stride, which does not look at three of four features (He et al. 2019); and
-            # whose gradients crash torch 2.14 on some CPUs, for 8 channels in channels_last.
+            # Not a 1 x 1 convolution with a stride, which does not look at three of four features (He et al. 2019), and
+            # whose gradients on a CPU are wrong, or crash, for few channels in channels_last (oneDNN's issue 6035).
             self.shortcut.append(nn.AvgPool2d(stride, ceil_mode=True))
         if inputs != outputs:
             self.shortcut.extend([nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)])
