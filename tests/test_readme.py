@@ -53,7 +53,7 @@ def test_the_table_of_losses_is_whole() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*is smaller than the logging interval", "ignore:Starting from v1.9.0")
 def test_training_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (snippet,) = (each for each in SNIPPETS if "pl.Trainer(" in each)
+    (snippet,) = (each for each in SNIPPETS if "Pix2Pix(" in each)
     monkeypatch.chdir(tmp_path)
     write_side_by_side(tmp_path / "datasets" / "mine", train=4, val=1, size=80)
     names: dict[str, Any] = {}
