@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
+from losses.figure_style import logarithmic_if_wide
+
 Series = list[tuple[int, float]]
 COLOURS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}
 
@@ -30,12 +32,12 @@ def draw_comparison(file: Path, tasks: Sequence[str], runs: Mapping[tuple[str, i
             name = f"{task}-alone" if label == "alone" else label
             own = [_series(rows, f"val/{task}") for (each, _), rows in tables.items() if each == name]
             _plot(axes, mean_of(own), label, color=colour)
-        axes.set(title=f"{task}: loss in validation", xlabel="steps", yscale="log")
+        _finish(axes, f"{task}: loss in validation")
     for axes, learner in zip(_panels(below, 2), ("uncertainty", "gradnorm"), strict=True):
         for task in tasks:
             own = [_series(rows, f"weight/{task}") for (name, _), rows in tables.items() if name == learner]
             _plot(axes, mean_of(own), task)
-        axes.set(title=f"{learner}: weights", xlabel="steps", yscale="log")
+        _finish(axes, f"{learner}: weights")
     FigureCanvasAgg(figure).print_png(file)
 
 
@@ -61,7 +63,15 @@ def _series(rows: Iterable[Mapping[str, str]], name: str) -> Series:
 def _plot(axes: Axes, series: Series, label: str, color: str | None = None) -> None:
     if series:
         axes.plot(*zip(*series, strict=True), label=label, linewidth=1.2, color=color)
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set(title=title, xlabel="steps")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.lines:  # a short run may have logged nothing
         axes.legend(fontsize=8)
+        logarithmic_if_wide(axes)
 
 
 def _panels(figure: SubFigure, count: int) -> list[Axes]:
