@@ -11,13 +11,18 @@ from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 
 from multitask.module import MultiTask
+from training import DataError
 
 
 class PredictionWriter(BasePredictionWriter):
     """Write for every scene of ``predict`` a PNG and a file of numbers into ``predictions/`` of the run.
 
     The PNG shows the image and each task's prediction; the .pt file, for ``torch.load``, holds the predictions by the
-    names of the tasks, in the form of their targets. Both have the scene's own name.
+    names of the tasks, in the form of their targets. Both have the scene's own name: what follows the last / of where
+    it is from.
+
+    Raises:
+        DataError: two scenes have one name.
     """
 
     def __init__(self) -> None:
@@ -44,7 +49,10 @@ class PredictionWriter(BasePredictionWriter):
         self.folder.mkdir(parents=True, exist_ok=True)
         image = batch["image"].float()
         drawn = [task.draw(prediction[name], image) for name, task in pl_module.named_tasks().items()]
-        for index, scene in enumerate(Path(where).stem for where in batch["name"]):
+        for index, where in enumerate(batch["name"]):
+            scene = Path(where).name
+            if (self.folder / f"{scene}.pt").exists():
+                raise DataError(f"{where}: another scene is called {scene} as well, and its prediction would be lost")
             pictures = [row[index].float().cpu() for row in (image, *drawn)]
             to_pil_image(make_grid(pictures, nrow=len(pictures))).save(self.folder / f"{scene}.png")
             values = {name: to_cpu(value[index]) for name, value in prediction.items()}

@@ -51,7 +51,7 @@ class MTAN(Scenes):
             scene["depth"] = self.depth_map(depth.clamp_min(0))
         if (normals := self._read("normal", name, 3)) is not None:
             scene["normals"] = NormalMap(normals)
-        return scene, str(self.folder / "*" / f"{name}.npy")
+        return scene, str(self.folder / "*" / name)
 
     def _read(self, kind: str, name: str, channels: int) -> Tensor | None:
         """Give one file as channels x H x W, float32; None if this kind is not there at all."""

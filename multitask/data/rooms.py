@@ -60,7 +60,7 @@ class Rooms(Scenes):
     def read(self, index: int) -> tuple[Scene, str]:
         """Decode a room."""
         room = _rooms()[self.numbers[index]]
-        where = f"{FILE.name}, {room['scene']}"
+        where = f"{FILE.name}/{room['scene']}"
         image = read_image(io.BytesIO(room["image"]), where)
         boxes = torch.tensor(room["boxes"], dtype=torch.float32).view(-1, 4)
         scene: Scene = {

@@ -45,7 +45,7 @@ class Scenes(Dataset[Scene], ABC):
 
     @abstractmethod
     def read(self, index: int) -> tuple[Scene, str]:
-        """Read a scene, and say where it is from, for messages.
+        """Read a scene, and say where it is from, for messages; after the last / stands the scene's own name.
 
         The scene holds ``image`` (``tv_tensors.Image``, 3 x H x W, floating point in [0, 1]) and the targets by name:
         classes as ``tv_tensors.Mask`` (H x W, integer, 255 where unknown), :class:`DepthMap`,

@@ -116,7 +116,7 @@ def test_fit_leaves_everything_and_says_where(capsys: pytest.CaptureFixture[str]
     ]
     assert sorted(file.name for file in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert sorted(file.name for file in (run / "samples").iterdir()) == ["epoch_000.png", "epoch_001.png"]
-    assert read_picture(run / "curves.png", "").size == (1800, 400)
+    assert read_picture(run / "curves.png", "").size == (1800, 1200)  # 10 panels, 4 in a row
     picture = read_picture(run / "samples" / "epoch_000.png", "")
     assert picture.size == (2 * (WIDTH + 2) + 2, 7 * (HEIGHT + 2) + 2)  # image, then truth and prediction of 3 tasks
 

@@ -36,7 +36,7 @@ def test_nyuv2(tmp_path: Path, dtype: Any) -> None:
     scenes = MTAN("train", tmp_path)
     assert len(scenes) == 12
     scene = scenes[3]
-    assert scene.pop("name") == str(tmp_path / "train" / "*" / "3.npy")
+    assert scene.pop("name") == str(tmp_path / "train" / "*" / "3")
     assert isinstance(scene["image"], tv_tensors.Image)
     assert isinstance(scene["depth"], DepthMap)
     assert isinstance(scene["normals"], NormalMap)
@@ -86,8 +86,8 @@ def test_unknown_depth_may_be_nan_or_infinite(tmp_path: Path) -> None:
             {"label": np.zeros((6, 8, 3))},
             r"label.0\.npy must hold .* shape H x W x 1; got float64 of 6 x 8 x 3",
         ),
-        ({"label": np.zeros((5, 8))}, r"train.\*.0\.npy: labels is 5 x 8 pixels and the image 6 x 8"),
-        ({"depth": np.full((6, 8, 1), np.nan)}, r"0\.npy: depth has no value above 0; unknown depth is 0"),
+        ({"label": np.zeros((5, 8))}, r"train.\*.0: labels is 5 x 8 pixels and the image 6 x 8"),
+        ({"depth": np.full((6, 8, 1), np.nan)}, r"train.\*.0: depth has no value above 0; unknown depth is 0"),
         ({"label": np.full((6, 8), "wall")}, r"label.0\.npy must hold numbers of the shape H x W x 1; got <U4"),
         ({"label": np.array([None])}, r"label.0\.npy is no array of numpy's"),
     ],

@@ -30,13 +30,13 @@ def test_every_room_is_in_one_split() -> None:
 
 def test_the_checkpoint_is_not_chosen_on_test_rooms() -> None:
     val, test = Rooms("val"), Rooms("test")
-    assert [val[index]["name"] for index in (0, 39)] == ["rooms.parquet, train-0009", "rooms.parquet, train-0399"]
-    assert [test[index]["name"] for index in (0, 99)] == ["rooms.parquet, test-0000", "rooms.parquet, test-0099"]
+    assert [val[index]["name"] for index in (0, 39)] == ["rooms.parquet/train-0009", "rooms.parquet/train-0399"]
+    assert [test[index]["name"] for index in (0, 99)] == ["rooms.parquet/test-0000", "rooms.parquet/test-0099"]
 
 
 def test_a_room(rows: dict[str, dict[str, Any]]) -> None:
     scene = Rooms("train")[9]
-    assert scene.pop("name") == "rooms.parquet, train-0010"
+    assert scene.pop("name") == "rooms.parquet/train-0010"
     row = rows["train-0010"]
     types = {"image": tv_tensors.Image, "labels": tv_tensors.Mask, "depth": DepthMap, "normals": NormalMap}
     assert all(type(scene[name]) is kind for name, kind in types.items())
