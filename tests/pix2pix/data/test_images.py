@@ -1,4 +1,3 @@
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +62,3 @@ def test_missing_and_empty_folders_are_refused_by_name(tmp_path: Path) -> None:
         list_images(tmp_path / "absent")
     with pytest.raises(DataError, match=rf"{tmp_path.name}: no pictures in this folder \(of .png .jpg"):
         list_images(tmp_path)
-
-
-def test_an_error_keeps_its_line_when_a_worker_sends_it_home() -> None:
-    """As torch's ExceptionWrapper makes it again: from its own text with a traceback around."""
-    text = "Caught DataError in DataLoader worker process 0.\nOriginal Traceback:\n  File ...\n"
-    again = DataError(f"{text}pix2pix.data.images.DataError: a.png: damaged\n")
-    assert str(again) == "a.png: damaged"
-    assert str(pickle.loads(pickle.dumps(again))) == "a.png: damaged"
