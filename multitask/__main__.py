@@ -8,7 +8,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from multitask.baselines import measure_constants
 from multitask.callbacks import PredictionWriter, TaskPictures
-from multitask.compare import compare
+from multitask.comparison import compare
 from multitask.data import SceneData
 from multitask.module import MultiTask
 from multitask.toy import toy

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from multitask.compare_table import Result, delta_m, write_tables
+from multitask.comparison.table import Result, delta_m, write_tables
 
 BETTER: dict[str, dict[str, Literal["more", "less"]]] = {
     "seg": {"miou": "more", "accuracy": "more"},

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 import yaml
 
 from losses import time_average, write_weights
-from multitask.compare_figure import draw_comparison
-from multitask.compare_table import Result, write_tables
+from multitask.comparison.figure import draw_comparison
+from multitask.comparison.table import Result, write_tables
 from multitask.tasks.task import Better
 from training.failures import HINT, wrong_usage
 

@@ -11,8 +11,8 @@ import yaml
 
 from losses import read_weights, time_average
 from multitask.__main__ import main
-from multitask.compare import variants
-from multitask.compare_figure import mean_of
+from multitask.comparison.compare import variants
+from multitask.comparison.figure import mean_of
 from tests.multitask.scenes import write_scenes
 from tests.multitask.test_main import fails, small_config
 from training import read_picture
@@ -22,7 +22,7 @@ from training import read_picture
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["multitask"])
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     write_scenes(tmp_path / "data", {"train": 2, "val": 1, "test": 1})
     config = small_config(tmp_path / "data")
     config["model"]["tasks"].pop("boxes")
