@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from abc import ABC, abstractmethod
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,7 +22,7 @@ from training.loggers import SaveRunConfig, continued_csv, wandb_loggers
 from training.progress import ProgressBar
 
 
-class CommandLine(LightningCLI):
+class CommandLine(LightningCLI, ABC):
     """LightningCLI with what every run leaves behind; an application subclasses it.
 
     Attributes:
@@ -44,9 +45,9 @@ class CommandLine(LightningCLI):
         """Make the callbacks of this application's own."""
         return []
 
+    @abstractmethod
     def report(self) -> str:
         """Make a table of what a test has measured."""
-        raise NotImplementedError
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that are neither the model's, nor the data's, nor the trainer's."""
