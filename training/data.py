@@ -2,12 +2,12 @@
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
 from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from training.sampling import EpochBatchSampler, resume_position
 
@@ -69,10 +69,8 @@ class ResumableData(pl.LightningDataModule, ABC):
             )
 
     def train_dataloader(self) -> "ResumableLoader":
-        """Give the training batches, from where a resumed run stopped."""
-        batches = len(self.dataset("train")) // (self.batch_size * self._world_size)
-        epoch, position = resume_position(self.trainer, batches) if self.trainer else (0, 0)
-        return self._loader("train", shuffle=True, epoch=epoch, position=position)
+        """Return the training batches; a resumed run finds those that it has not seen yet."""
+        return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> "ResumableLoader":
         """Give the validation samples, each once."""
@@ -90,12 +88,13 @@ class ResumableData(pl.LightningDataModule, ABC):
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
 
-    def _loader(self, split: str, shuffle: bool = False, epoch: int = 0, position: int = 0) -> "ResumableLoader":
+    def _loader(self, split: str, shuffle: bool = False) -> "ResumableLoader":
         dataset = self.dataset(split, augment=shuffle)
         rank = self.trainer.global_rank if self.trainer else 0
-        sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size, epoch, position)
+        sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size)
         return ResumableLoader(
             dataset,  # type: ignore[arg-type]  # torch's Dataset asks for no more
+            trainer=self.trainer if shuffle else None,
             batch_sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
@@ -108,17 +107,44 @@ class ResumableData(pl.LightningDataModule, ABC):
 
 
 class ResumableLoader(DataLoader[Any]):
-    """A loader that goes on in the middle of an epoch; its sampler's position follows from the trainer's.
+    """A loader that goes on in the middle of an epoch, at the batch that the trainer is at.
 
-    Lightning takes a loader for resumable if it has these two methods.
+    The position is looked up when the first batch is asked for, not when the loader or its iterator is made: Lightning
+    makes both before it restores its loops, as soon as anything asks for ``trainer.estimated_stepping_batches``.
+
+    Args:
+        dataset: samples by (epoch, index).
+        batch_sampler: the batches.
+        trainer: whose training loop the batches are for; None begins where the sampler stands.
+        options: of torch's ``DataLoader``.
     """
 
+    batch_sampler: EpochBatchSampler
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        batch_sampler: EpochBatchSampler,
+        trainer: pl.Trainer | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(dataset, batch_sampler=batch_sampler, **options)
+        self.trainer = trainer
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator: nothing runs before the first batch
+        """Yield the batches that the trainer has not seen in this epoch."""
+        if self.trainer is not None and self.trainer.training:
+            self.batch_sampler.go_to(*resume_position(self.trainer))
+        yield from super().__iter__()
+
+    # Lightning takes a loader for resumable if it has these two methods.
+
     def state_dict(self) -> dict[str, Any]:
-        """Give what has to be stored: nothing."""
+        """Return what has to be stored: nothing, as the position follows from the trainer's."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what was stored: nothing."""
+        """Load what was stored: nothing."""
 
 
 def ignore_interrupts(worker: int) -> None:

@@ -27,10 +27,12 @@ class Interrupted(BaseException):
 
 
 class LastCheckpoint(Checkpoint):
-    """Save ``checkpoints/last.ckpt`` at every epoch's end; on Ctrl-C (SIGINT) or SIGTERM, as soon as the batch is done.
+    """Save ``checkpoints/last.ckpt`` at the end of every epoch, and when Ctrl-C (SIGINT) or SIGTERM stops the run.
 
-    After a signal it raises ``Interrupted``. Between batches the state is whole: all optimisers have made their steps.
-    All processes of a run stop together, whichever got the signal. A second signal stops at once, without saving.
+    After a signal the run goes on to the end of the batch that completes an optimizer step: only then is its whole
+    state in a checkpoint (accumulated gradients are not). It saves there, or at the end of the epoch if that comes
+    first, and raises ``Interrupted`` when the next batch or epoch starts. Several processes stop together, whichever
+    of them got the signal; they agree on it every ten batches. A second signal stops at once, without saving.
     """
 
     # ModelCheckpoint(save_last=True) is no replacement: it saves the last epoch only if that was also the best. This is
@@ -59,10 +61,17 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save if a signal came; but an epoch's last batch leaves that to the epoch's end."""
-        # Several processes have to agree, and asking them costs a synchronisation.
+        """Save if a signal came, except after the last batch of an epoch: the end of the epoch saves anyway."""
+        # Several processes have to agree, and asking them costs a synchronization.
         ask = trainer.world_size == 1 or (batch_idx + 1) % ASK_EVERY == 0
-        if ask and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and self._shall_stop(trainer):
+        # Gradients that have been accumulated so far are in no checkpoint.
+        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if (
+            ask
+            and stepped
+            and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+            and self._shall_stop(trainer)
+        ):
             trainer.save_checkpoint(self._file)
             self._saved_to_stop = True
 

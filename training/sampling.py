@@ -32,8 +32,6 @@ class EpochBatchSampler(Sampler[list[tuple[int, int]]]):
             otherwise the samples as they come, every one of them once.
         rank: this process.
         world_size: the number of processes.
-        epoch: the epoch to begin with.
-        position: how many batches of that epoch are done already.
     """
 
     def __init__(
@@ -43,22 +41,24 @@ class EpochBatchSampler(Sampler[list[tuple[int, int]]]):
         shuffle: bool,
         rank: int = 0,
         world_size: int = 1,
-        epoch: int = 0,
-        position: int = 0,
     ) -> None:
         self.length = length
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.rank = rank
         self.world_size = world_size
-        self.epoch = epoch
-        self.position = position
+        self.epoch = 0
+        self.position = 0
         self.sampler = self  # Lightning calls set_epoch on a loader's batch_sampler.sampler
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to an epoch's begin. For the epoch that it is in it changes nothing: iteration may have begun."""
+        """Go to the beginning of an epoch; in the epoch that it is in already, stay where it is."""
         if epoch != self.epoch:
-            self.epoch, self.position = epoch, 0
+            self.go_to(epoch, 0)
+
+    def go_to(self, epoch: int, position: int) -> None:
+        """Begin the next iteration in ``epoch``, after the first ``position`` of its batches."""
+        self.epoch, self.position = epoch, position
 
     def __len__(self) -> int:
         """Count the batches of a whole epoch, also when the first is begun in its middle."""
@@ -78,17 +78,10 @@ class EpochBatchSampler(Sampler[list[tuple[int, int]]]):
             yield [(self.epoch, index) for index in mine[begin : begin + self.batch_size]]
 
 
-def resume_position(trainer: pl.Trainer, batches: int) -> tuple[int, int]:
-    """Give the epoch and the number of its batches that are done, of a run that may be a resumed one.
+def resume_position(trainer: pl.Trainer) -> tuple[int, int]:
+    """Return the epoch that a trainer is in, and how many of its batches are done; both are 0 in a new run.
 
-    To be called in ``train_dataloader``: the trainer's loops are restored then, and nothing is loaded yet.
-
-    Args:
-        trainer: what runs.
-        batches: the batches of a whole epoch.
+    They are true as soon as the training loop asks for its first batch; before that, those of a resumed run may not
+    be restored yet.
     """
-    loop = trainer.fit_loop
-    epoch, done = trainer.current_epoch, 0
-    if loop.is_resuming and loop.epoch_progress.current.ready > epoch:
-        done = loop.epoch_loop.batch_progress.current.ready
-    return epoch + done // batches, done % batches
+    return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.ready

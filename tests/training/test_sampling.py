@@ -5,13 +5,22 @@ from hypothesis import strategies as st
 from training.sampling import EpochBatchSampler, run_seed, seed_of
 
 
+def batches_of(
+    length: int, batch: int, epoch: int, position: int = 0, rank: int = 0, world: int = 1
+) -> EpochBatchSampler:
+    """The batches of training in an epoch, from a position on."""
+    sampler = EpochBatchSampler(length, batch, True, rank, world)
+    sampler.go_to(epoch, position)
+    return sampler
+
+
 def indices(sampler: EpochBatchSampler) -> list[int]:
     return [index for batch in sampler for _, index in batch]
 
 
 @given(st.integers(0, 60), st.integers(1, 7), st.integers(1, 4), st.integers(0, 9))
 def test_training_processes_share_an_epoch_in_whole_batches(length: int, batch: int, world: int, epoch: int) -> None:
-    samplers = [EpochBatchSampler(length, batch, True, rank, world, epoch) for rank in range(world)]
+    samplers = [batches_of(length, batch, epoch, rank=rank, world=world) for rank in range(world)]
     batches = [list(sampler) for sampler in samplers]
     assert {len(each) for each in batches} == {length // (batch * world)} == {len(samplers[0])}
     assert all(len(each) == batch for process in batches for each in process)
@@ -31,29 +40,29 @@ def test_evaluation_takes_every_sample_once_in_order(length: int, batch: int, wo
 
 @given(st.integers(1, 60), st.integers(1, 7), st.integers(0, 9))
 def test_joined_processes_see_the_batches_of_one(length: int, batch: int, epoch: int) -> None:
-    one = list(EpochBatchSampler(length, 2 * batch, True, epoch=epoch))
-    two = zip(*(EpochBatchSampler(length, batch, True, rank, 2, epoch) for rank in range(2)), strict=True)
+    one = list(batches_of(length, 2 * batch, epoch))
+    two = zip(*(batches_of(length, batch, epoch, rank=rank, world=2) for rank in range(2)), strict=True)
     assert [sorted(each) for each in one] == [sorted(a + b) for a, b in two]
 
 
 @given(st.integers(1, 60), st.integers(1, 7), st.integers(0, 9), st.integers(0, 10))
 def test_a_position_gives_the_rest_of_the_epoch(length: int, batch: int, epoch: int, position: int) -> None:
-    whole = list(EpochBatchSampler(length, batch, True, epoch=epoch))
-    rest = EpochBatchSampler(length, batch, True, epoch=epoch, position=position)
+    whole = list(batches_of(length, batch, epoch))
+    rest = batches_of(length, batch, epoch, position)
     assert list(rest) == whole[position:]
     assert len(rest) == len(whole)  # Lightning counts the batches of the whole epoch
     rest.set_epoch(epoch)
     assert list(rest) == whole[position:]  # the same epoch is no new begin ...
     rest.set_epoch(epoch + 1)
-    assert list(rest) == list(EpochBatchSampler(length, batch, True, epoch=epoch + 1))  # ... the next one is
+    assert list(rest) == list(batches_of(length, batch, epoch + 1))  # ... the next one is
 
 
 def test_the_order_depends_on_epoch_and_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, again, later = (indices(EpochBatchSampler(50, 5, True, epoch=epoch)) for epoch in (3, 3, 4))
+    first, again, later = (indices(batches_of(50, 5, epoch)) for epoch in (3, 3, 4))
     assert first == again != later
     monkeypatch.setenv("PL_GLOBAL_SEED", "77")
     assert run_seed() == 77
-    assert indices(EpochBatchSampler(50, 5, True, epoch=3)) != first
+    assert indices(batches_of(50, 5, 3)) != first
 
 
 def test_seeds_differ_by_every_part_and_fit_torch() -> None:
