@@ -18,6 +18,7 @@ from losses.convention import (
     check_same_shape,
     full_precision,
     reduce,
+    stored_dtype,
 )
 
 GANMode = Literal["vanilla", "lsgan", "wgan", "hinge"]
@@ -125,8 +126,8 @@ class GANLoss(Loss):
                 raise ValueError(f"{name} must be a finite number; got {label}")
         self.mode = mode
         # Not persistent: a label is an option, not something learned, and has no place in a state_dict.
-        self.register_buffer("real_label", torch.tensor(real_label), persistent=False)
-        self.register_buffer("fake_label", torch.tensor(fake_label), persistent=False)
+        self.register_buffer("real_label", torch.tensor(real_label, dtype=stored_dtype()), persistent=False)
+        self.register_buffer("fake_label", torch.tensor(fake_label, dtype=stored_dtype()), persistent=False)
 
     def get_labels(self, prediction: Tensor, target_is_real: bool) -> Tensor:
         """Give the target of every element of ``prediction``.

@@ -45,7 +45,7 @@ class AggregatedGradients(Weighting):
         self._aggregate: Callable[[Tensor], Tensor] = made.__call__
         self._parts = {name or "aggregator": module for name, module in made.named_modules()}
         self._name = str(made)
-        self._scale = torch.ones(())
+        self._scale = self._nothing.new_ones(())
         self._found = torch.full_like(self._nothing, torch.nan)
         if isinstance(made, importlib.import_module("torchjd.aggregation").WeightedAggregator):
             made.weighting.register_forward_hook(self._note)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, Self, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,14 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     the number of pixels of one 256 x 256 picture, and bfloat16 keeps two to three digits.
     """
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def stored_dtype() -> torch.dtype:
+    """Return the dtype of options and states: torch's default one, but never less than float32.
+
+    Trainers make half precision the default while they build a model that shall be in it as a whole.
+    """
+    return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 def without_rounding(move: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -191,14 +199,19 @@ def as_weights(name: str, weights: Iterable[float] | Tensor | None) -> Tensor | 
     """
     if weights is None:
         return None
-    tensor = torch.as_tensor(weights if isinstance(weights, Tensor) else list(weights)).detach().clone()
+    if isinstance(weights, Tensor):
+        tensor = at_least_float32(weights.detach().clone())
+    else:
+        tensor = torch.tensor(list(weights), dtype=stored_dtype())
     if tensor.dim() != 1 or not len(tensor) or not (tensor.isfinite() & (tensor >= 0)).all():
         raise ValueError(f"{name} must hold one finite weight >= 0 per class; got {tensor.tolist()}")
-    return at_least_float32(tensor)
+    return tensor
 
 
 class Loss(nn.Module):
     """Base of the losses as modules, which hold the options that the functions of the same name take.
+
+    Their buffers move with the model, and stay in at least float32 where it is cast to half precision.
 
     Args:
         reduction: ``none``, ``mean`` or ``sum``.
@@ -220,3 +233,9 @@ class Loss(nn.Module):
             shown[name] = f"[{values}]" if buffer.dim() else values
         shown["reduction"] = shown.pop("reduction")  # the last
         return ", ".join(f"{name}={value}" for name, value in shown.items() if name != "training")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        if recurse:
+            for child in self.children():
+                child._apply(fn)
+        return super()._apply(without_rounding(fn), recurse=False)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from losses.convention import Loss, Reduction, check_choice, check_number, full_precision, reduce
+from losses.convention import Loss, Reduction, check_choice, check_number, full_precision, reduce, stored_dtype
 
 Pacing = Literal["linear", "root", "step"]
 
@@ -39,7 +39,8 @@ def curriculum_loss(
     losses = losses.sum(1) / max(losses.shape[1], 1)
     ranks = (losses if difficulty is None else difficulty).detach().argsort(stable=True).argsort()
     # A little less than the product: 0.7 of 10 samples are 7, but in float32 0.1 + 0.9 * 2/3 is a little more than 0.7.
-    selected = ranks < torch.ceil(torch.as_tensor(fraction, device=losses.device) * len(losses) - 1e-4)
+    fraction = torch.as_tensor(fraction, dtype=stored_dtype(), device=losses.device)
+    selected = ranks < torch.ceil(fraction * len(losses) - 1e-4)
     return reduce(torch.where(selected, losses, 0), reduction, weight=selected)
 
 
@@ -96,7 +97,7 @@ class CurriculumLoss(Loss):
         self.start = start
         self.pacing = pacing
         self.steps = steps
-        self.register_buffer("epoch", torch.tensor(0.0))
+        self.register_buffer("epoch", torch.zeros((), dtype=stored_dtype()))
 
     def set_epoch(self, epoch: float) -> None:
         """Say where the training is: the number of epochs done, >= 0; parts of epochs are allowed."""

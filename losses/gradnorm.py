@@ -70,7 +70,7 @@ class GradNorm(Weighting):
         self.lr = lr
         self.smallest = smallest
         self.adam = PerTaskAdam(len(self.tasks), lr=lr) if optimizer == "adam" else None
-        self.register_buffer("current", torch.ones(len(self.tasks)))
+        self.register_buffer("current", torch.ones_like(self._nothing))
         initial = task_values("initial_losses", self.tasks, initial_losses, default=torch.nan, above=0)
         self.register_buffer("initial", initial)
         self._norms = self._targets = self._rates = torch.full_like(self.current, torch.nan)

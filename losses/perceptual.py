@@ -16,6 +16,7 @@ from losses.convention import (
     check_same_shape,
     full_precision,
     reduce,
+    stored_dtype,
     without_rounding,
 )
 from losses.pretrained import trained_weights
@@ -127,7 +128,7 @@ class PerceptualLoss(Loss):
         # In a tuple, where nn.Module does not find it: a frozen network belongs in no checkpoint and no optimiser.
         self._features = (_VGGFeatures(vgg, weights, self.layers),)
         if layer_weights == "learned":
-            self.log_variances = nn.Parameter(torch.zeros(len(layers)))
+            self.log_variances = nn.Parameter(torch.zeros(len(layers), dtype=stored_dtype()))
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare two batches of pictures; see the class."""
@@ -172,6 +173,7 @@ class _VGGFeatures(nn.Module):
         super().__init__()
         with torch.device("meta"):  # the classifier, nine tenths of the weights, is never made
             convolutions = torchvision.models.get_model(vgg, weights=None, init_weights=False).features
+            convolutions.to(stored_dtype())
         places = _relu_places(convolutions)
         unknown = [layer for layer in layers if layer not in places]
         if unknown or not layers:
@@ -189,8 +191,8 @@ class _VGGFeatures(nn.Module):
             if entry is not None:
                 mean, std = entry.transforms().mean, entry.transforms().std
             self._load(state, vgg, str(weights))
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean, dtype=stored_dtype()).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=stored_dtype()).view(3, 1, 1))
         self.eval().requires_grad_(False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from losses.convention import check_choice, check_number
+from losses.convention import check_choice, check_number, stored_dtype
 from losses.per_task_adam import PerTaskAdam
 from losses.weighting import Weighting
 
@@ -62,9 +62,9 @@ class UncertaintyWeighting(Weighting):
         self.adam = PerTaskAdam(len(self.tasks), lr=lr)
         halves = {"gaussian": (0.5, 0.5), "laplace": (1.0, 1.0), "categorical": (1.0, 0.5)}
         scales, slopes = zip(*(halves[likelihood] for likelihood in tasks.values()), strict=True)
-        self.register_buffer("scale", torch.tensor(scales), persistent=False)
-        self.register_buffer("slope", torch.tensor(slopes), persistent=False)
-        self.register_buffer("log_variances", torch.full((len(self.tasks),), initial))
+        self.register_buffer("scale", torch.tensor(scales, dtype=stored_dtype()), persistent=False)
+        self.register_buffer("slope", torch.tensor(slopes, dtype=stored_dtype()), persistent=False)
+        self.register_buffer("log_variances", torch.full_like(self._nothing, initial))
 
     def report(self) -> dict[str, Tensor]:
         """Give ``weight/TASK`` and ``log_variance/TASK``."""

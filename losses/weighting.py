@@ -9,7 +9,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from losses.convention import at_least_float32, check_number, without_rounding
+from losses.convention import at_least_float32, check_number, stored_dtype, without_rounding
 from losses.static_weights import read_weights
 
 
@@ -46,7 +46,7 @@ class Weighting(nn.Module, ABC):
         self.tasks = tuple(tasks)
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tasks must be one or more different names; got {', '.join(self.tasks) or 'none'}")
-        self.register_buffer("_nothing", torch.zeros(len(self.tasks)), persistent=False)
+        self.register_buffer("_nothing", torch.zeros(len(self.tasks), dtype=stored_dtype()), persistent=False)
         self._weights_in_force: dict[str, Tensor] = {}
         self._forget()
 
@@ -200,10 +200,10 @@ class DynamicWeightAverage(Weighting):
         super().__init__(tasks)
         check_number("temperature", temperature, above=0)
         self.temperature = temperature
-        self.register_buffer("current", torch.ones(len(self.tasks)))
+        self.register_buffer("current", torch.ones_like(self._nothing))
         for name in ("sums", "steps"):
-            self.register_buffer(name, torch.zeros(len(self.tasks)))
-        self.register_buffer("last", torch.full((len(self.tasks),), torch.nan))
+            self.register_buffer(name, torch.zeros_like(self._nothing))
+        self.register_buffer("last", torch.full_like(self._nothing, torch.nan))
 
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return self.current, self._nothing
@@ -248,12 +248,12 @@ def task_values(
         ValueError: a task is missing or unknown, or a value is outside its range.
     """
     if values is None:
-        return torch.full((len(tasks),), default)
+        return torch.full((len(tasks),), default, dtype=stored_dtype())
     if set(values) != set(tasks):
         raise ValueError(f"{name} must have a value for each of {', '.join(tasks)}; got {', '.join(values) or 'none'}")
     for value in values.values():
         check_number(name, value, above=above, at_least=at_least)
-    return torch.tensor([float(values[task]) for task in tasks])
+    return torch.tensor([values[task] for task in tasks], dtype=stored_dtype())
 
 
 def sum_over_processes(tensor: Tensor) -> Tensor:

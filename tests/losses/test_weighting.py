@@ -200,6 +200,19 @@ def test_conventions_of_all_weightings(weighting: Weighting) -> None:
         weighting({"seg": torch.zeros(2)})
 
 
+def test_a_default_dtype_of_half_precision_leaves_the_digits_alone() -> None:
+    """Trainers set it where the whole model is in half precision, while modules are built and while they run."""
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        weighting = FixedWeighting(["a"], weights={"a": 0.1})
+        kept = [value for each in every_weighting() for value in each.state_dict().values()]
+        total = weighting({"a": torch.ones((), dtype=torch.bfloat16)})
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_close(total, torch.tensor(0.1))
+    assert {value.dtype for value in kept} == {torch.float32}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
