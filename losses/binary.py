@@ -60,8 +60,6 @@ def bce_with_logits_loss(
 class BCEWithLogitsLoss(Loss):
     """Module form of :func:`bce_with_logits_loss`."""
 
-    pos_weight: Tensor | None
-
     def __init__(
         self,
         *,
@@ -69,14 +67,11 @@ class BCEWithLogitsLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
-        self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
-        self.validate = validate
+        super().__init__(pos_weight=as_weights("pos_weight", pos_weight), reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`bce_with_logits_loss`."""
-        options = {"pos_weight": self.pos_weight, "mask": mask}
-        return bce_with_logits_loss(input, target, **options, reduction=self.reduction, validate=self.validate)
+        return bce_with_logits_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -123,12 +118,11 @@ class BCEFromProbs(Loss):
     """Module form of :func:`bce_from_probs`."""
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction=reduction)
-        self.validate = validate
+        super().__init__(reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`bce_from_probs`."""
-        return bce_from_probs(input, target, mask=mask, reduction=self.reduction, validate=self.validate)
+        return bce_from_probs(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -191,25 +185,12 @@ class BinaryFocalLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_binary_focal_options(gamma, alpha, normalizer)
-        self.gamma = gamma
-        self.alpha = alpha
-        self.normalizer = normalizer
-        self.validate = validate
+        super().__init__(gamma=gamma, alpha=alpha, normalizer=normalizer, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`binary_focal_loss`."""
-        return binary_focal_loss(
-            input,
-            target,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            normalizer=self.normalizer,
-            mask=mask,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return binary_focal_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -256,8 +237,6 @@ def multi_label_loss(
 class MultiLabelLoss(Loss):
     """Module form of :func:`multi_label_loss`."""
 
-    pos_weight: Tensor | None
-
     def __init__(
         self,
         *,
@@ -266,23 +245,14 @@ class MultiLabelLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         check_choice("labels", labels, LabelReduction)
-        self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
-        self.labels = labels
-        self.validate = validate
+        super().__init__(
+            labels=labels, pos_weight=as_weights("pos_weight", pos_weight), reduction=reduction, validate=validate
+        )
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`multi_label_loss`."""
-        return multi_label_loss(
-            input,
-            target,
-            labels=self.labels,
-            pos_weight=self.pos_weight,
-            mask=mask,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return multi_label_loss(input, target, mask=mask, **self.options)
 
 
 def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, validate: bool) -> Tensor:

@@ -81,8 +81,6 @@ def cross_entropy_loss(
 class CrossEntropyLoss(Loss):
     """Module form of :func:`cross_entropy_loss`."""
 
-    weight: Tensor | None
-
     def __init__(
         self,
         *,
@@ -92,24 +90,18 @@ class CrossEntropyLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
-        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        self.validate = validate
+        super().__init__(
+            weight=as_weights("weight", weight),
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`cross_entropy_loss`."""
-        return cross_entropy_loss(
-            input,
-            target,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return cross_entropy_loss(input, target, **self.options)
 
 
 @full_precision
@@ -160,8 +152,6 @@ def focal_loss(
 class FocalLoss(Loss):
     """Module form of :func:`focal_loss`."""
 
-    alpha: Tensor | None
-
     def __init__(
         self,
         *,
@@ -171,24 +161,18 @@ class FocalLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("gamma", gamma, at_least=0)
-        self.register_buffer("alpha", as_weights("alpha", alpha), persistent=False)
-        self.gamma = gamma
-        self.ignore_index = ignore_index
-        self.validate = validate
+        super().__init__(
+            gamma=gamma,
+            alpha=as_weights("alpha", alpha),
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`focal_loss`."""
-        return focal_loss(
-            input,
-            target,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return focal_loss(input, target, **self.options)
 
 
 @full_precision
@@ -232,16 +216,12 @@ class KLDivWithLogitsLoss(Loss):
     """Module form of :func:`kl_div_with_logits_loss`."""
 
     def __init__(self, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
-        self.temperature = temperature
-        self.rescale = rescale
+        super().__init__(temperature=temperature, rescale=rescale, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`kl_div_with_logits_loss`."""
-        return kl_div_with_logits_loss(
-            input, target, temperature=self.temperature, rescale=self.rescale, reduction=self.reduction
-        )
+        return kl_div_with_logits_loss(input, target, **self.options)
 
 
 @full_precision
@@ -282,12 +262,8 @@ class ProbabilityL1Loss(Loss):
     def __init__(
         self, *, ignore_index: int = IGNORE_INDEX, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
-        super().__init__(reduction=reduction)
-        self.ignore_index = ignore_index
-        self.validate = validate
+        super().__init__(ignore_index=ignore_index, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`probability_l1_loss`."""
-        return probability_l1_loss(
-            input, target, ignore_index=self.ignore_index, reduction=self.reduction, validate=self.validate
-        )
+        return probability_l1_loss(input, target, **self.options)

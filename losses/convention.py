@@ -215,15 +215,30 @@ class Loss(nn.Module):
 
     Args:
         reduction: ``none``, ``mean`` or ``sum``.
+        options: the other options, by their names: attributes of the module, tensors among them as buffers that move
+            with it and are not saved.
 
     Raises:
         ValueError: an unknown reduction.
     """
 
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
+    reduction: Reduction
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
         super().__init__()
         check_choice("reduction", reduction, Reduction)
-        self.reduction = reduction
+        options["reduction"] = reduction
+        self._option_names = tuple(options)
+        for name, value in options.items():
+            if isinstance(value, Tensor):
+                self.register_buffer(name, value, persistent=False)
+            else:
+                setattr(self, name, value)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by their names, as the function of the loss takes them."""
+        return {name: getattr(self, name) for name in self._option_names}
 
     def extra_repr(self) -> str:
         """Show the options in ``print(model)``."""

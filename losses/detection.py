@@ -54,14 +54,12 @@ class IoULoss(Loss):
     """Module form of :func:`iou_loss`."""
 
     def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction=reduction)
         check_choice("mode", mode, IoUMode)
-        self.mode = mode
-        self.validate = validate
+        super().__init__(mode=mode, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`iou_loss`."""
-        return iou_loss(input, target, mode=self.mode, reduction=self.reduction, validate=self.validate)
+        return iou_loss(input, target, **self.options)
 
 
 @full_precision
@@ -92,12 +90,11 @@ class GIoULoss(Loss):
     """Module form of :func:`giou_loss`."""
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction=reduction)
-        self.validate = validate
+        super().__init__(reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`giou_loss`."""
-        return giou_loss(input, target, reduction=self.reduction, validate=self.validate)
+        return giou_loss(input, target, **self.options)
 
 
 def _overlap(input: Tensor, target: Tensor, validate: bool) -> tuple[Tensor, Tensor, Tensor]:

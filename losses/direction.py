@@ -41,6 +41,9 @@ def cosine_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, re
 class CosineLoss(Loss):
     """Module form of :func:`cosine_loss`."""
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`cosine_loss`."""
-        return cosine_loss(input, target, mask=mask, reduction=self.reduction)
+        return cosine_loss(input, target, mask=mask, **self.options)

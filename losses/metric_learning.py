@@ -45,13 +45,12 @@ class ContrastiveLoss(Loss):
     """Module form of :func:`contrastive_loss`."""
 
     def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("margin", margin, above=0)
-        self.margin = margin
+        super().__init__(margin=margin, reduction=reduction)
 
     def forward(self, first: Tensor, second: Tensor, same: Tensor) -> Tensor:
         """See :func:`contrastive_loss`."""
-        return contrastive_loss(first, second, same, margin=self.margin, reduction=self.reduction)
+        return contrastive_loss(first, second, same, **self.options)
 
 
 @full_precision
@@ -107,25 +106,12 @@ class TripletLoss(Loss):
         soft_margin: bool = False,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("margin", margin, above=0)
-        self.margin = margin
-        self.squared = squared
-        self.swap = swap
-        self.soft_margin = soft_margin
+        super().__init__(margin=margin, squared=squared, swap=swap, soft_margin=soft_margin, reduction=reduction)
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """See :func:`triplet_loss`."""
-        return triplet_loss(
-            anchor,
-            positive,
-            negative,
-            margin=self.margin,
-            squared=self.squared,
-            swap=self.swap,
-            soft_margin=self.soft_margin,
-            reduction=self.reduction,
-        )
+        return triplet_loss(anchor, positive, negative, **self.options)
 
 
 @full_precision
@@ -170,16 +156,12 @@ class InfoNCELoss(Loss):
     """Module form of :func:`info_nce_loss`."""
 
     def __init__(self, *, temperature: float = 0.07, symmetric: bool = False, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
-        self.temperature = temperature
-        self.symmetric = symmetric
+        super().__init__(temperature=temperature, symmetric=symmetric, reduction=reduction)
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
         """See :func:`info_nce_loss`."""
-        return info_nce_loss(
-            query, key, temperature=self.temperature, symmetric=self.symmetric, reduction=self.reduction
-        )
+        return info_nce_loss(query, key, **self.options)
 
 
 @full_precision
@@ -214,13 +196,12 @@ class NTXentLoss(Loss):
     """Module form of :func:`nt_xent_loss`."""
 
     def __init__(self, *, temperature: float = 0.07, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
-        self.temperature = temperature
+        super().__init__(temperature=temperature, reduction=reduction)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """See :func:`nt_xent_loss`."""
-        return nt_xent_loss(first, second, temperature=self.temperature, reduction=self.reduction)
+        return nt_xent_loss(first, second, **self.options)
 
 
 def distance(first: Tensor, second: Tensor, squared: bool = False) -> Tensor:

@@ -41,9 +41,12 @@ def mse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduc
 class MSELoss(Loss):
     """Module form of :func:`mse_loss`."""
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`mse_loss`."""
-        return mse_loss(input, target, mask=mask, reduction=self.reduction)
+        return mse_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -70,9 +73,12 @@ def l1_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduct
 class L1Loss(Loss):
     """Module form of :func:`l1_loss`."""
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`l1_loss`."""
-        return l1_loss(input, target, mask=mask, reduction=self.reduction)
+        return l1_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -107,9 +113,12 @@ def rmse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, redu
 class RMSELoss(Loss):
     """Module form of :func:`rmse_loss`."""
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`rmse_loss`."""
-        return rmse_loss(input, target, mask=mask, reduction=self.reduction)
+        return rmse_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -147,13 +156,12 @@ class HuberLoss(Loss):
     """Module form of :func:`huber_loss`."""
 
     def __init__(self, *, delta: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("delta", delta, above=0)
-        self.delta = delta
+        super().__init__(delta=delta, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`huber_loss`."""
-        return huber_loss(input, target, delta=self.delta, mask=mask, reduction=self.reduction)
+        return huber_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -191,13 +199,12 @@ class SmoothL1Loss(Loss):
     """Module form of :func:`smooth_l1_loss`."""
 
     def __init__(self, *, beta: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("beta", beta, at_least=0)
-        self.beta = beta
+        super().__init__(beta=beta, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`smooth_l1_loss`."""
-        return smooth_l1_loss(input, target, beta=self.beta, mask=mask, reduction=self.reduction)
+        return smooth_l1_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -231,9 +238,12 @@ def log_cosh_loss(
 class LogCoshLoss(Loss):
     """Module form of :func:`log_cosh_loss`."""
 
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`log_cosh_loss`."""
-        return log_cosh_loss(input, target, mask=mask, reduction=self.reduction)
+        return log_cosh_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -276,16 +286,13 @@ class AsymmetricMSELoss(Loss):
     """Module form of :func:`asymmetric_mse_loss`."""
 
     def __init__(self, *, over_penalty: float = 2.0, under_penalty: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("over_penalty", over_penalty, at_least=0)
         check_number("under_penalty", under_penalty, at_least=0)
-        self.over_penalty = over_penalty
-        self.under_penalty = under_penalty
+        super().__init__(over_penalty=over_penalty, under_penalty=under_penalty, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`asymmetric_mse_loss`."""
-        penalties = {"over_penalty": self.over_penalty, "under_penalty": self.under_penalty}
-        return asymmetric_mse_loss(input, target, **penalties, mask=mask, reduction=self.reduction)
+        return asymmetric_mse_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -341,24 +348,12 @@ class GaussianNLLLoss(Loss):
     def __init__(
         self, *, full: bool = False, eps: float = 1e-6, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("eps", eps, above=0)
-        self.full = full
-        self.eps = eps
-        self.validate = validate
+        super().__init__(full=full, eps=eps, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, var: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`gaussian_nll_loss`."""
-        return gaussian_nll_loss(
-            input,
-            target,
-            var,
-            full=self.full,
-            eps=self.eps,
-            mask=mask,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return gaussian_nll_loss(input, target, var, mask=mask, **self.options)
 
 
 def _error(input: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:

@@ -76,8 +76,6 @@ def dice_loss(
 class DiceLoss(Loss):
     """Module form of :func:`dice_loss`."""
 
-    weight: Tensor | None
-
     def __init__(
         self,
         *,
@@ -90,30 +88,21 @@ class DiceLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_options(smooth, absent)
-        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
-        self.smooth = smooth
-        self.per_sample = per_sample
-        self.absent = absent
-        self.include_background = include_background
-        self.ignore_index = ignore_index
-        self.validate = validate
+        super().__init__(
+            smooth=smooth,
+            per_sample=per_sample,
+            absent=absent,
+            include_background=include_background,
+            weight=as_weights("weight", weight),
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`dice_loss`."""
-        return dice_loss(
-            input,
-            target,
-            smooth=self.smooth,
-            per_sample=self.per_sample,
-            absent=self.absent,
-            include_background=self.include_background,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return dice_loss(input, target, **self.options)
 
 
 @full_precision
@@ -179,8 +168,6 @@ def tversky_loss(
 class TverskyLoss(Loss):
     """Module form of :func:`tversky_loss`."""
 
-    weight: Tensor | None
-
     def __init__(
         self,
         *,
@@ -196,37 +183,25 @@ class TverskyLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_tversky_options(alpha, beta, gamma)
         _check_options(smooth, absent)
-        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
-        self.alpha = alpha
-        self.beta = beta
-        self.gamma = gamma
-        self.smooth = smooth
-        self.per_sample = per_sample
-        self.absent = absent
-        self.include_background = include_background
-        self.ignore_index = ignore_index
-        self.validate = validate
+        super().__init__(
+            alpha=alpha,
+            beta=beta,
+            gamma=gamma,
+            smooth=smooth,
+            per_sample=per_sample,
+            absent=absent,
+            include_background=include_background,
+            weight=as_weights("weight", weight),
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`tversky_loss`."""
-        return tversky_loss(
-            input,
-            target,
-            alpha=self.alpha,
-            beta=self.beta,
-            gamma=self.gamma,
-            smooth=self.smooth,
-            per_sample=self.per_sample,
-            absent=self.absent,
-            include_background=self.include_background,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return tversky_loss(input, target, **self.options)
 
 
 @full_precision
@@ -296,31 +271,22 @@ class CrossEntropyDiceLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_term_weights(cross_entropy_weight, dice_weight)
         _check_options(smooth, absent)
-        self.cross_entropy_weight = cross_entropy_weight
-        self.dice_weight = dice_weight
-        self.smooth = smooth
-        self.absent = absent
-        self.include_background = include_background
-        self.ignore_index = ignore_index
-        self.validate = validate
+        super().__init__(
+            cross_entropy_weight=cross_entropy_weight,
+            dice_weight=dice_weight,
+            smooth=smooth,
+            absent=absent,
+            include_background=include_background,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See :func:`cross_entropy_dice_loss`."""
-        return cross_entropy_dice_loss(
-            input,
-            target,
-            cross_entropy_weight=self.cross_entropy_weight,
-            dice_weight=self.dice_weight,
-            smooth=self.smooth,
-            absent=self.absent,
-            include_background=self.include_background,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return cross_entropy_dice_loss(input, target, **self.options)
 
 
 def _dice(regions: Regions, smooth: float) -> Tensor:

@@ -95,26 +95,19 @@ class OnlineTripletLoss(Loss):
         only_active: bool = True,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_options(mining, margin, soft_margin)
-        self.mining = mining
-        self.margin = margin
-        self.squared = squared
-        self.soft_margin = soft_margin
-        self.only_active = only_active
+        super().__init__(
+            mining=mining,
+            margin=margin,
+            squared=squared,
+            soft_margin=soft_margin,
+            only_active=only_active,
+            reduction=reduction,
+        )
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """See :func:`online_triplet_loss`."""
-        return online_triplet_loss(
-            embeddings,
-            labels,
-            mining=self.mining,
-            margin=self.margin,
-            squared=self.squared,
-            soft_margin=self.soft_margin,
-            only_active=self.only_active,
-            reduction=self.reduction,
-        )
+        return online_triplet_loss(embeddings, labels, **self.options)
 
 
 def _batch_hard(embeddings: Tensor, positive: Tensor, negative: Tensor, squared: bool) -> tuple[Tensor, Tensor]:

@@ -113,26 +113,12 @@ class VAELoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_options(likelihood, beta, free_bits)
-        self.likelihood = likelihood
-        self.beta = beta
-        self.free_bits = free_bits
-        self.validate = validate
+        super().__init__(likelihood=likelihood, beta=beta, free_bits=free_bits, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, mean: Tensor, log_variance: Tensor) -> VAETerms:
         """See :func:`vae_loss`."""
-        return vae_loss(
-            input,
-            target,
-            mean,
-            log_variance,
-            likelihood=self.likelihood,
-            beta=self.beta,
-            free_bits=self.free_bits,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        return vae_loss(input, target, mean, log_variance, **self.options)
 
 
 def _check_options(likelihood: Likelihood, beta: float, free_bits: float) -> None:
