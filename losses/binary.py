@@ -1,6 +1,5 @@
 """Losses of yes-or-no questions: one label, or several independent ones."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,10 +7,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from losses.convention import (
+    ClassWeights,
     Loss,
     Reduction,
     as_weights,
     check_choice,
+    check_mask,
     check_number,
     check_same_shape,
     full_precision,
@@ -29,7 +30,7 @@ def bce_with_logits_loss(
     input: Tensor,
     target: Tensor,
     *,
-    pos_weight: Tensor | None = None,
+    pos_weight: Tensor | float | None = None,
     mask: Tensor | None = None,
     reduction: Reduction = "mean",
     validate: bool = True,
@@ -39,8 +40,8 @@ def bce_with_logits_loss(
     Args:
         input: logits, any shape, floating point.
         target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        pos_weight: weight >= 0 of the positive class, a tensor that broadcasts to ``input``: one number, or one per
-            label in the last dimension. Above 1 it favours recall.
+        pos_weight: weight >= 0 of the positive class: one number, or a tensor of one for each of the C channels of
+            N x C x .... Above 1 it favors recall.
         mask: boolean, same shape: True where the truth is known. The mean is over these elements.
         reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
         validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
@@ -51,8 +52,9 @@ def bce_with_logits_loss(
     Raises:
         ValueError: shapes differ or do not fit, a target is outside [0, 1], or ``reduction`` is unknown.
     """
+    mask = check_mask(mask, input)
     target = _check_probabilities(input, target, mask, validate)
-    _check_pos_weight(pos_weight, input)
+    pos_weight = _as_channels(pos_weight, input)
     loss = F.binary_cross_entropy_with_logits(input, target, pos_weight=pos_weight, reduction="none")
     return reduce(loss if mask is None else torch.where(mask, loss, 0), reduction, weight=mask)
 
@@ -63,11 +65,13 @@ class BCEWithLogitsLoss(Loss):
     def __init__(
         self,
         *,
-        pos_weight: Sequence[float] | Tensor | None = None,
+        pos_weight: ClassWeights = None,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(pos_weight=as_weights("pos_weight", pos_weight), reduction=reduction, validate=validate)
+        super().__init__(
+            pos_weight=as_weights("pos_weight", pos_weight, scalar=True), reduction=reduction, validate=validate
+        )
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """See :func:`bce_with_logits_loss`."""
@@ -102,9 +106,10 @@ def bce_from_probs(
     Raises:
         ValueError: shapes differ, ``input`` or ``target`` is outside [0, 1], or ``reduction`` is unknown.
     """
+    mask = check_mask(mask, input)
     if mask is not None:
-        input = torch.where(_same_shape_mask(input, mask), input, 0.5)
-    if reads_values(validate) and not ((input >= 0) & (input <= 1)).all():
+        input = torch.where(mask, input, 0.5)
+    if reads_values(validate, input) and not ((input >= 0) & (input <= 1)).all():
         raise ValueError(
             f"input must be in [0, 1], a probability; got {input.min().item():g} to {input.max().item():g}. "
             "For logits use bce_with_logits_loss"
@@ -160,6 +165,7 @@ def binary_focal_loss(
         ValueError: shapes differ, a target is outside [0, 1], or an option is outside its range.
     """
     _check_binary_focal_options(gamma, alpha, normalizer)
+    mask = check_mask(mask, input)
     target = _check_probabilities(input, target, mask, validate)
     cross_entropy = F.binary_cross_entropy_with_logits(input, target, reduction="none")
     miss = target * torch.sigmoid(-input) + (1 - target) * torch.sigmoid(input)  # 1 - p_t, with all its digits
@@ -199,7 +205,7 @@ def multi_label_loss(
     target: Tensor,
     *,
     labels: LabelReduction = "mean",
-    pos_weight: Tensor | None = None,
+    pos_weight: Tensor | float | None = None,
     mask: Tensor | None = None,
     reduction: Reduction = "mean",
     validate: bool = True,
@@ -227,6 +233,7 @@ def multi_label_loss(
     check_same_shape(input, target)
     if input.dim() != 2:
         raise ValueError(f"input must have the shape N x L; got {tuple(input.shape)}")
+    mask = check_mask(mask, input)
     loss = bce_with_logits_loss(
         input, target, pos_weight=pos_weight, mask=mask, reduction="none", validate=validate
     ).sum(1)
@@ -241,13 +248,16 @@ class MultiLabelLoss(Loss):
         self,
         *,
         labels: LabelReduction = "mean",
-        pos_weight: Sequence[float] | Tensor | None = None,
+        pos_weight: ClassWeights = None,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
         check_choice("labels", labels, LabelReduction)
         super().__init__(
-            labels=labels, pos_weight=as_weights("pos_weight", pos_weight), reduction=reduction, validate=validate
+            labels=labels,
+            pos_weight=as_weights("pos_weight", pos_weight, scalar=True),
+            reduction=reduction,
+            validate=validate,
         )
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -260,28 +270,29 @@ def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, val
     check_same_shape(input, target)
     target = target.to(input.dtype)
     if mask is not None:
-        target = torch.where(_same_shape_mask(input, mask), target, 0)
-    if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+        target = torch.where(mask, target, 0)
+    if reads_values(validate, target) and not ((target >= 0) & (target <= 1)).all():
         raise ValueError(
             f"target must be in [0, 1], a probability; got {target.min().item():g} to {target.max().item():g}"
         )
     return target
 
 
-def _check_pos_weight(pos_weight: Tensor | None, input: Tensor) -> None:
+def _as_channels(pos_weight: Tensor | float | None, input: Tensor) -> Tensor | None:
+    """Return weights of positives so that they broadcast to ``input``: the channels, not torch's last dimension."""
     if pos_weight is None:
-        return
-    sides = zip(reversed(pos_weight.shape), reversed(input.shape), strict=False)
-    if pos_weight.dim() > input.dim() or not all(side in (1, whole) for side, whole in sides):
+        return None
+    if not isinstance(pos_weight, Tensor):
+        check_number("pos_weight", pos_weight, at_least=0)
+        return torch.full((), pos_weight, dtype=input.dtype, device=input.device)
+    if pos_weight.numel() == 1:
+        return pos_weight.reshape(())
+    if pos_weight.shape != input.shape[1:2]:
         raise ValueError(
-            f"pos_weight must have one number, or one per label of the input, whose shape is {tuple(input.shape)}; "
-            f"got the shape {tuple(pos_weight.shape)}"
+            f"pos_weight must be one number, or hold one weight per class of the input, whose shape is "
+            f"{tuple(input.shape)}; got the shape {tuple(pos_weight.shape)}"
         )
-
-
-def _same_shape_mask(input: Tensor, mask: Tensor) -> Tensor:
-    check_same_shape(input, mask, "input and mask")
-    return mask
+    return pos_weight.view(-1, *[1] * (input.dim() - 2))
 
 
 def _check_binary_focal_options(gamma: float, alpha: float | None, normalizer: Normalizer) -> None:

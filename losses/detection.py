@@ -102,7 +102,7 @@ def _overlap(input: Tensor, target: Tensor, validate: bool) -> tuple[Tensor, Ten
     check_same_shape(input, target)
     if not input.dim() or input.shape[-1] != 4:
         raise ValueError(f"input must have the shape ... x 4; got {tuple(input.shape)}")
-    if reads_values(validate) and (target[..., :2] > target[..., 2:]).any():
+    if reads_values(validate, target) and (target[..., :2] > target[..., 2:]).any():
         wrong = target[(target[..., :2] > target[..., 2:]).any(-1)][0]
         raise ValueError(f"target must have x1 <= x2 and y1 <= y2 in every box; got {wrong.tolist()}")
     first, second = input[..., :2], input[..., 2:]

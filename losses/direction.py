@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.convention import Loss, Reduction, check_same_shape, full_precision, reduce
+from losses.convention import Loss, Reduction, check_boolean, check_same_shape, full_precision, reduce
 
 
 @full_precision
@@ -28,6 +28,7 @@ def cosine_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, re
     if input.dim() < 2:
         raise ValueError(f"input must have the shape N x C x ...; got {tuple(input.shape)}")
     if mask is not None:
+        check_boolean(mask)
         if mask.shape != input.shape[:1] + input.shape[2:]:
             raise ValueError(
                 f"mask must have the shape of input without its dimension 1; got {tuple(mask.shape)} "

@@ -4,12 +4,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.convention import Loss, Reduction, check_number, check_same_shape, full_precision, reduce
+from losses.convention import Loss, Reduction, check_number, check_same_shape, full_precision, reads_values, reduce
 
 
 @full_precision
 def contrastive_loss(
-    first: Tensor, second: Tensor, same: Tensor, *, margin: float = 1.0, reduction: Reduction = "mean"
+    first: Tensor,
+    second: Tensor,
+    same: Tensor,
+    *,
+    margin: float = 1.0,
+    reduction: Reduction = "mean",
+    validate: bool = True,
 ) -> Tensor:
     r"""Contrastive loss of pairs, :math:`\frac12 y d^2 + \frac12 (1 - y) \max(0, m - d)^2` (Hadsell et al. 2006).
 
@@ -21,13 +27,15 @@ def contrastive_loss(
         same: whether the two belong together, N; boolean, or 1 and 0. (The paper's Y is the opposite.)
         margin: the distance :math:`m` > 0 from which on different pairs cost nothing.
         reduction: ``"none"`` gives N; ``"mean"`` is over the pairs. The mean of nothing is 0.
+        validate: whether to look for values of ``same`` outside [0, 1] (on a GPU that waits for it).
 
     Returns:
         The loss, >= 0, in float32 (float64 for float64 embeddings), also under autocast. Different pairs at one point
         cost :math:`m^2/2` and have the gradient 0: no direction is better than another.
 
     Raises:
-        ValueError: shapes do not fit, ``margin`` is not above 0, or ``reduction`` is unknown.
+        ValueError: shapes do not fit, ``same`` is outside [0, 1], ``margin`` is not above 0, or ``reduction`` is
+            unknown.
     """
     check_number("margin", margin, above=0)
     _check_embeddings(first, second, "first and second")
@@ -37,6 +45,11 @@ def contrastive_loss(
             f"got the shape {tuple(same.shape)}"
         )
     y = same.to(first.dtype)
+    if reads_values(validate, y) and not ((y >= 0) & (y <= 1)).all():  # -1 for different pairs: without a lower bound
+        raise ValueError(
+            "same must be 1 for pairs that belong together and 0 for the others; "
+            f"got {y.min().item():g} to {y.max().item():g}"
+        )
     gap = F.relu(margin - distance(first, second))
     return reduce(0.5 * (y * distance(first, second, squared=True) + (1 - y) * gap.square()), reduction)
 
@@ -44,9 +57,9 @@ def contrastive_loss(
 class ContrastiveLoss(Loss):
     """Module form of :func:`contrastive_loss`."""
 
-    def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean") -> None:
+    def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean", validate: bool = True) -> None:
         check_number("margin", margin, above=0)
-        super().__init__(margin=margin, reduction=reduction)
+        super().__init__(margin=margin, reduction=reduction, validate=validate)
 
     def forward(self, first: Tensor, second: Tensor, same: Tensor) -> Tensor:
         """See :func:`contrastive_loss`."""

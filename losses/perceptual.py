@@ -14,6 +14,7 @@ from losses.convention import (
     check_choice,
     check_number,
     check_same_shape,
+    check_tensor,
     full_precision,
     reduce,
     stored_dtype,
@@ -132,6 +133,8 @@ class PerceptualLoss(Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare two batches of pictures; see the class."""
+        check_tensor("input", input)
+        check_tensor("target", target)
         check_same_shape(input, target)
         truth = self._look(target.detach())
         seen = self._look(input)

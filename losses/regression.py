@@ -10,6 +10,7 @@ from losses.convention import (
     Loss,
     Reduction,
     check_choice,
+    check_mask,
     check_number,
     check_same_shape,
     full_precision,
@@ -35,7 +36,8 @@ def mse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduc
     Raises:
         ValueError: shapes differ, or ``reduction`` is unknown.
     """
-    return reduce(_error(input, target, mask).square(), reduction, weight=mask)
+    error, mask = _error(input, target, mask)
+    return reduce(error.square(), reduction, weight=mask)
 
 
 class MSELoss(Loss):
@@ -67,7 +69,8 @@ def l1_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduct
     Raises:
         ValueError: shapes differ, or ``reduction`` is unknown.
     """
-    return reduce(_error(input, target, mask).abs(), reduction, weight=mask)
+    error, mask = _error(input, target, mask)
+    return reduce(error.abs(), reduction, weight=mask)
 
 
 class L1Loss(Loss):
@@ -102,7 +105,7 @@ def rmse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, redu
         ValueError: shapes differ, or ``reduction`` is unknown.
     """
     check_choice("reduction", reduction, Reduction)
-    error = _error(input, target, mask)
+    error, mask = _error(input, target, mask)
     if reduction == "none":
         return error.abs()
     norm = torch.linalg.vector_norm(error)
@@ -148,7 +151,7 @@ def huber_loss(
         ValueError: shapes differ, ``delta`` is not above 0, or ``reduction`` is unknown.
     """
     check_number("delta", delta, above=0)
-    error = _error(input, target, mask)
+    error, mask = _error(input, target, mask)
     return reduce(F.huber_loss(error, torch.zeros_like(error), "none", delta), reduction, weight=mask)
 
 
@@ -191,7 +194,7 @@ def smooth_l1_loss(
         ValueError: shapes differ, ``beta`` is negative, or ``reduction`` is unknown.
     """
     check_number("beta", beta, at_least=0)
-    error = _error(input, target, mask)
+    error, mask = _error(input, target, mask)
     return reduce(F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=beta), reduction, weight=mask)
 
 
@@ -228,7 +231,7 @@ def log_cosh_loss(
     Raises:
         ValueError: shapes differ, or ``reduction`` is unknown.
     """
-    error = _error(input, target, mask)
+    error, mask = _error(input, target, mask)
     distance = error.abs()
     near = 0.5 * torch.sinh(error.clamp(-1, 1)).square().log1p()  # log of a number near 1 would lose the digits
     far = distance + torch.log1p(torch.exp(-2 * distance)) - math.log(2)  # no cosh: nothing overflows
@@ -277,7 +280,7 @@ def asymmetric_mse_loss(
     """
     check_number("over_penalty", over_penalty, at_least=0)
     check_number("under_penalty", under_penalty, at_least=0)
-    error = _error(input, target, mask)
+    error, mask = _error(input, target, mask)
     over, under = error.clamp_min(0), error.clamp_max(0)
     return reduce(over_penalty * over.square() + under_penalty * under.square(), reduction, weight=mask)
 
@@ -329,11 +332,11 @@ def gaussian_nll_loss(
         ValueError: shapes differ, a variance is negative, ``eps`` is not above 0, or ``reduction`` is unknown.
     """
     check_number("eps", eps, above=0)
-    error = _error(input, target, mask)
+    error, mask = _error(input, target, mask)
     check_same_shape(input, var, "input and var")
     if mask is not None:
         var = torch.where(mask, var, 1)
-    if reads_values(validate) and (var < 0).any():
+    if reads_values(validate, var) and (var < 0).any():
         raise ValueError(f"var must be >= 0, a variance; got {var.min().item():g}")
     var = var + (var.clamp_min(eps) - var).detach()
     loss = 0.5 * (var.log() + error.square() / var)
@@ -356,11 +359,8 @@ class GaussianNLLLoss(Loss):
         return gaussian_nll_loss(input, target, var, mask=mask, **self.options)
 
 
-def _error(input: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """``input - target``, and 0 where ``mask`` is False."""
+def _error(input: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """``input - target``, and 0 where ``mask`` is False; and the mask in the shape of ``input``."""
     check_same_shape(input, target)
-    error = input - target
-    if mask is None:
-        return error
-    check_same_shape(input, mask, "input and mask")
-    return torch.where(mask, error, 0)
+    mask, error = check_mask(mask, input), input - target
+    return (error if mask is None else torch.where(mask, error, 0)), mask

@@ -1,6 +1,5 @@
 """Losses of segmentation by the overlap of regions, which do not drown small classes in large ones."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
@@ -9,6 +8,7 @@ from losses.binary import bce_with_logits_loss
 from losses.classification import cross_entropy_loss
 from losses.convention import (
     IGNORE_INDEX,
+    ClassWeights,
     Loss,
     Reduction,
     as_weights,
@@ -83,7 +83,7 @@ class DiceLoss(Loss):
         per_sample: bool = True,
         absent: Absent = "keep",
         include_background: bool = True,
-        weight: Sequence[float] | Tensor | None = None,
+        weight: ClassWeights = None,
         ignore_index: int = IGNORE_INDEX,
         reduction: Reduction = "mean",
         validate: bool = True,
@@ -178,7 +178,7 @@ class TverskyLoss(Loss):
         per_sample: bool = True,
         absent: Absent = "keep",
         include_background: bool = True,
-        weight: Sequence[float] | Tensor | None = None,
+        weight: ClassWeights = None,
         ignore_index: int = IGNORE_INDEX,
         reduction: Reduction = "mean",
         validate: bool = True,

@@ -82,7 +82,7 @@ def vae_loss(
         )
     target = target.to(input.dtype)
     if likelihood == "bernoulli":
-        if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+        if reads_values(validate, target) and not ((target >= 0) & (target <= 1)).all():
             raise ValueError(
                 "target must be in [0, 1] for likelihood bernoulli; "
                 f"got {target.min().item():g} to {target.max().item():g}"

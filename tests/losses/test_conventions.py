@@ -231,6 +231,27 @@ def test_no_value_is_read_back_from_the_device(case: Case) -> None:
 
 
 @every_loss
+def test_the_meta_device(case: Case) -> None:
+    """Tensors without memory, in which shapes are tried out: there are no values to validate."""
+    inputs = tuple(x.to("meta") if isinstance(x, Tensor) else x for x in case.inputs())
+    loss = case.build().to("meta")
+    assert loss_of(loss(*inputs)).device.type == "meta"
+    assert repr(loss)
+
+
+@every_loss
+def test_lists_in_place_of_tensors_are_refused_by_name(case: Case) -> None:
+    inputs, name = case.inputs(), case.name.partition(" ")[0]
+    for place, x in enumerate(inputs):
+        if isinstance(x, Tensor) and not (name == "GANLoss" or name == "CurriculumLoss"):
+            changed = tuple(x.tolist() if i == place else other for i, other in enumerate(inputs))
+            with pytest.raises(TypeError, match=r"\w+ must be a tensor; got list") as refused:
+                case.build()(*changed)
+            called = list(inspect.signature(case.build().forward).parameters)[place]
+            assert str(refused.value).startswith(called), str(refused.value)
+
+
+@every_loss
 def test_options_are_shown_and_not_saved(case: Case) -> None:
     loss = case.build()
     assert "reduction='mean'" in repr(loss)

@@ -139,6 +139,19 @@ def test_log_variances_stay_within_their_limit_and_come_back() -> None:
         assert weighting.report()["log_variance/a"] == expected
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_teaches_uncertainty_nothing(value: float) -> None:
+    """Neither its log variance nor the moments of its Adam, which would stay NaN for ever."""
+    weighting, other = UncertaintyWeighting(LIKELIHOODS), UncertaintyWeighting(LIKELIHOODS)
+    train(weighting, [2.0, value, 4.0])
+    assert all(state.isfinite().all() for state in weighting.state_dict().values())
+    assert weighting.log_variances[1] == 0
+    assert (weighting.log_variances[[0, 2]] != 0).all()
+    for each in weighting, other:
+        train(each, [2.0, 3.0, 4.0])
+    assert weighting.log_variances[1] == other.log_variances[1]
+
+
 @pytest.mark.parametrize("absent", ["missing", "none"])
 def test_an_absent_task_keeps_what_is_remembered_of_it(absent: str) -> None:
     for weighting in UncertaintyWeighting(LIKELIHOODS), DynamicWeightAverage(TASKS):
