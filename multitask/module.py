@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from losses import FixedWeighting, Weighting
-from losses.uncertainty import Likelihood
+from losses.weighting import Likelihood
 from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.measures import Measures

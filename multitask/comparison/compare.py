@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from losses import time_average, write_weights
+from losses import time_average
 from multitask.comparison.figure import draw_comparison
 from multitask.comparison.table import Result, write_tables
 from multitask.tasks.task import Better
@@ -152,9 +152,15 @@ class Run:
 
 def with_static_weights(run: Run) -> Run:
     """Give the run that keeps, from its start, the weights that a run of GradNorm had on average (Chen et al. 2018)."""
-    file = run.folder / "weights.json"
-    write_weights(time_average(run.metrics()), file)
-    return replace(run, name="gradnorm-static", config=_with(run.config, "FixedWeighting", weights=str(file)))
+    with run.metrics().open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {
+        task: [float(row[f"weight/{task}"]) for row in rows if row[f"weight/{task}"]]
+        for task in run.config["model"]["tasks"]
+    }
+    return replace(
+        run, name="gradnorm-static", config=_with(run.config, "FixedWeighting", weights=time_average(columns))
+    )
 
 
 def better_of(config: Config) -> dict[str, dict[str, Better]]:

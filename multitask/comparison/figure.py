@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from losses.figure_style import logarithmic_if_wide
+from losses.figures.style import logarithmic_if_wide
 
 Series = list[tuple[int, float]]
 COLOURS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}

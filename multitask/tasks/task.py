@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
-from losses.uncertainty import Likelihood
+from losses.weighting import Likelihood
 from training import Network
 
 Better = Literal["more", "less"]

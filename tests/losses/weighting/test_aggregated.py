@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from losses import AggregatedGradients, FixedWeighting
-from tests.losses.test_gradnorm import TASKS, Network, batch
+from tests.losses.weighting.network import TASKS, Network, batch
 
 aggregation = pytest.importorskip("torchjd.aggregation")
 autojac = pytest.importorskip("torchjd.autojac")

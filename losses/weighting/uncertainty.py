@@ -1,14 +1,14 @@
 """Task weights by the noise of each task, learned."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from losses.convention import check_choice, check_number, stored_dtype
-from losses.per_task_adam import PerTaskAdam
-from losses.weighting import Weighting
+from losses.weighting.base import Weighting
+from losses.weighting.per_task_adam import PerTaskAdam
 
 Likelihood = Literal["gaussian", "laplace", "categorical"]
 
@@ -29,7 +29,8 @@ class UncertaintyWeighting(Weighting):
     :math:`\log(1 + e^s)` (Liebel and Körner 2018) and no term is negative.
 
     Args:
-        tasks: the likelihood of each task, by its name.
+        tasks: the likelihood of each task, by its name; or the names alone, of tasks that are all ``gaussian``, which
+            is how most implementations treat every loss.
         lr: learning rate of Adam on the log variances, > 0.
         initial: :math:`s_i` at the start.
         limit: :math:`s_i` stay in [-limit, limit]: a loss near 0 would otherwise have a weight without bounds.
@@ -45,15 +46,16 @@ class UncertaintyWeighting(Weighting):
 
     def __init__(
         self,
-        tasks: Mapping[str, Likelihood],
+        tasks: Mapping[str, Likelihood] | Iterable[str],
         *,
         lr: float = 0.025,
         initial: float = 0.0,
         limit: float = 10.0,
         positive: bool = False,
     ) -> None:
-        super().__init__(tuple(tasks))
-        for likelihood in tasks.values():
+        super().__init__(tasks)
+        likelihoods = tasks.values() if isinstance(tasks, Mapping) else ["gaussian"] * len(self.tasks)
+        for likelihood in likelihoods:
             check_choice("likelihood", likelihood, Likelihood)
         check_number("limit", limit, above=0)
         check_number("initial", initial, at_least=-limit, at_most=limit)
@@ -61,7 +63,7 @@ class UncertaintyWeighting(Weighting):
         self.positive = positive
         self.adam = PerTaskAdam(len(self.tasks), lr=lr)
         halves = {"gaussian": (0.5, 0.5), "laplace": (1.0, 1.0), "categorical": (1.0, 0.5)}
-        scales, slopes = zip(*(halves[likelihood] for likelihood in tasks.values()), strict=True)
+        scales, slopes = zip(*(halves[likelihood] for likelihood in likelihoods), strict=True)
         self.register_buffer("scale", torch.tensor(scales, dtype=stored_dtype()), persistent=False)
         self.register_buffer("slope", torch.tensor(slopes, dtype=stored_dtype()), persistent=False)
         self.register_buffer("log_variances", torch.full_like(self._nothing, initial))
