@@ -38,23 +38,7 @@ def gan_loss(
     for_discriminator: bool = True,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Adversarial loss of the predictions of one scale; :class:`GANLoss` has the formulas, and holds the labels.
-
-    Args:
-        prediction: raw scores of a discriminator, any shape, floating point.
-        target: the label of every element, same shape; only ``vanilla`` (in [0, 1]) and ``lsgan`` look at it.
-        target_is_real: D's step: whether these samples are real. G's step: True, what G wants D to say.
-        mode: ``vanilla``, ``lsgan``, ``wgan`` or ``hinge``.
-        for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-
-    Returns:
-        The loss in float32 (float64 for float64 predictions), also under autocast. May be negative in modes ``wgan``
-        and ``hinge``.
-
-    Raises:
-        ValueError: shapes differ, an unknown mode or reduction, or G in mode ``hinge`` with ``target_is_real=False``.
-    """
+    """Functional form of :class:`GANLoss`, of the scores of one scale and a ``target`` of their shape: the labels."""
     _check_target_is_real(target_is_real)
     check_choice("mode", mode, GANMode)
     check_same_shape(prediction, target, "prediction and target")
@@ -97,6 +81,7 @@ class GANLoss(Loss):
             ``wgan`` and ``hinge`` have no labels: leave it at 1.
         fake_label: what the discriminator should say of generated samples, as for ``real_label``. Leave it at 0
             unless you know why: smoothing both sides strengthens what the generator does wrong already.
+        reduction: ``none`` keeps the shape, for predictions of one scale; ``mean`` or ``sum``.
 
     Raises:
         ValueError: an unknown mode, a label outside its range, or a label set for a mode that has none.
@@ -162,9 +147,8 @@ class GANLoss(Loss):
             for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
 
         Returns:
-            A scalar (with ``reduction="none"`` the loss of each element), in float32 (float64 for float64
-            predictions), also under autocast. May be negative in modes ``wgan`` and ``hinge``. Predictions without
-            elements give 0, attached to the graph.
+            A scalar (with ``reduction="none"`` the loss of each element), in at least float32. May be negative in modes
+            ``wgan`` and ``hinge``. Predictions without elements give 0, attached to the graph.
 
         Raises:
             TypeError: ``target_is_real`` is not a boolean.

@@ -35,23 +35,7 @@ def bce_with_logits_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Binary cross-entropy of logits: :math:`-w\,y \log\sigma(x) - (1 - y) \log(1 - \sigma(x))`.
-
-    Args:
-        input: logits, any shape, floating point.
-        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        pos_weight: weight >= 0 of the positive class: one number, or a tensor of one for each of the C channels of
-            N x C x .... Above 1 it favors recall.
-        mask: boolean, same shape: True where the truth is known. The mean is over these elements.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. A logit of 0 costs log 2.
-
-    Raises:
-        ValueError: shapes differ or do not fit, a target is outside [0, 1], or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`BCEWithLogitsLoss`."""
     mask = check_mask(mask, input)
     target = _check_probabilities(input, target, mask, validate)
     pos_weight = _as_channels(pos_weight, input)
@@ -60,7 +44,27 @@ def bce_with_logits_loss(
 
 
 class BCEWithLogitsLoss(Loss):
-    """Module form of :func:`bce_with_logits_loss`."""
+    r"""Binary cross-entropy of logits, :math:`-w\,y \log\sigma(x) - (1 - y) \log(1 - \sigma(x))`.
+
+    A logit of 0 costs log 2.
+
+    Args:
+        pos_weight: weight :math:`w` >= 0 of the positive class: one number, or one for each of the C channels of inputs
+            N x C x .... Above 1 it favors recall.
+        reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3), torch.tensor([[1, 0, 0], [0, 1, 0]])
+        >>> BCEWithLogitsLoss()(logits, target)
+        tensor(0.6931)
+        >>> BCEWithLogitsLoss(pos_weight=[3.0, 1.0, 1.0], reduction="none")(logits, target)
+        tensor([[2.0794, 0.6931, 0.6931],
+                [0.6931, 0.6931, 0.6931]])
+    """
 
     def __init__(
         self,
@@ -74,7 +78,20 @@ class BCEWithLogitsLoss(Loss):
         )
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`bce_with_logits_loss`."""
+        """Compute the loss of logits against yes or no.
+
+        Args:
+            input: logits, any shape, floating point.
+            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
+
+        Returns:
+            The loss, >= 0, in at least float32. The mean is over the elements whose truth is known, and 0 without any.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes do not fit, or a target is outside [0, 1].
+        """
         return bce_with_logits_loss(input, target, mask=mask, **self.options)
 
 
@@ -87,25 +104,7 @@ def bce_from_probs(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Binary cross-entropy of probabilities: :math:`-y \log p - (1 - y) \log(1 - p)`, the logarithms held above -100.
-
-    For networks that end in a sigmoid and cannot be changed. Logits with :func:`bce_with_logits_loss` are better: in
-    float32 a sigmoid is exactly 1 from a logit of 17 on, where its gradient is lost. Unlike torch's BCELoss it runs
-    under autocast on a GPU.
-
-    Args:
-        input: probabilities of the positive class in [0, 1], any shape, floating point.
-        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        mask: boolean, same shape: True where the truth is known. The mean is over these elements.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-        validate: whether to look for values outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 100], in float32 (float64 for float64 probabilities), also under autocast.
-
-    Raises:
-        ValueError: shapes differ, ``input`` or ``target`` is outside [0, 1], or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`BCEFromProbs`."""
     mask = check_mask(mask, input)
     if mask is not None:
         input = torch.where(mask, input, 0.5)
@@ -120,13 +119,40 @@ def bce_from_probs(
 
 
 class BCEFromProbs(Loss):
-    """Module form of :func:`bce_from_probs`."""
+    r"""Binary cross-entropy of probabilities, :math:`-y \log p - (1 - y) \log(1 - p)`, the logarithms held above -100.
+
+    For networks that end in a sigmoid and cannot be changed. Logits with :class:`BCEWithLogitsLoss` are better: in
+    float32 a sigmoid is exactly 1 from a logit of 17 on, where its gradient is lost. Unlike torch's ``BCELoss`` it runs
+    under autocast on a GPU.
+
+    Args:
+        reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
+        validate: whether to look for values outside [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> BCEFromProbs(reduction="none")(torch.tensor([0.5, 0.0]), torch.ones(2))
+        tensor([  0.6931, 100.0000])
+    """
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
         super().__init__(reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`bce_from_probs`."""
+        """Compute the loss of probabilities against yes or no.
+
+        Args:
+            input: probabilities of the positive class in [0, 1], any shape, floating point.
+            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
+
+        Returns:
+            The loss, in [0, 100], in at least float32. The mean is over the elements whose truth is known, and 0
+            without any.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes do not fit, or ``input`` or ``target`` is outside [0, 1].
+        """
         return bce_from_probs(input, target, mask=mask, **self.options)
 
 
@@ -142,28 +168,7 @@ def binary_focal_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""RetinaNet's focal loss of the sigmoid of logits, :math:`-\alpha_t (1 - p_t)^\gamma \log p_t` (Lin et al. 2017).
-
-    :math:`p_t` is the probability of what is true, :math:`\alpha_t` is ``alpha`` for positives and ``1 - alpha`` for
-    negatives.
-
-    Args:
-        input: logits, any shape, floating point.
-        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        gamma: how strongly easy elements are discounted, >= 0.
-        alpha: weight of positives in [0, 1], or None for no weights. The paper's 0.25 goes with its gamma of 2.
-        normalizer: what ``"mean"`` divides by: the number of ``"elements"`` that count, or as in the paper of
-            ``"positives"``, at least 1.
-        mask: boolean, same shape: True where the truth is known; only these elements count.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast.
-
-    Raises:
-        ValueError: shapes differ, a target is outside [0, 1], or an option is outside its range.
-    """
+    """Functional form of :class:`BinaryFocalLoss`."""
     _check_binary_focal_options(gamma, alpha, normalizer)
     mask = check_mask(mask, input)
     target = _check_probabilities(input, target, mask, validate)
@@ -180,7 +185,27 @@ def binary_focal_loss(
 
 
 class BinaryFocalLoss(Loss):
-    """Module form of :func:`binary_focal_loss`."""
+    r"""RetinaNet's focal loss of the sigmoid of logits, :math:`-\alpha_t (1 - p_t)^\gamma \log p_t` (Lin et al. 2017).
+
+    :math:`p_t` is the probability of what is true, :math:`\alpha_t` is ``alpha`` for positives and ``1 - alpha`` for
+    negatives.
+
+    Args:
+        gamma: how strongly easy elements are discounted, >= 0.
+        alpha: weight of positives in [0, 1], or None for no weights. The paper's 0.25 goes with its gamma of 2.
+        normalizer: what ``mean`` divides by: the number of ``elements`` that count, or as in the paper of
+            ``positives``, at least 1.
+        reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> logits, target = torch.tensor([-2.0, 0.0, 2.0]), torch.tensor([0, 1, 1])
+        >>> BinaryFocalLoss(alpha=None, reduction="none")(logits, target)
+        tensor([0.0018, 0.1733, 0.0018])
+    """
 
     def __init__(
         self,
@@ -195,7 +220,20 @@ class BinaryFocalLoss(Loss):
         super().__init__(gamma=gamma, alpha=alpha, normalizer=normalizer, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`binary_focal_loss`."""
+        """Compute the loss of logits against yes or no.
+
+        Args:
+            input: logits, any shape, floating point.
+            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
+
+        Returns:
+            The loss, >= 0, in at least float32. The mean of nothing is 0.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes do not fit, or a target is outside [0, 1].
+        """
         return binary_focal_loss(input, target, mask=mask, **self.options)
 
 
@@ -210,25 +248,7 @@ def multi_label_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Binary cross-entropy of several labels per sample, any number of which may be true.
-
-    Args:
-        input: logits, N x L, floating point.
-        target: which labels are true, N x L, in [0, 1]; boolean, integer or floating point.
-        labels: a sample's loss is the ``"mean"`` or the ``"sum"`` over its labels. The sum's gradient does not shrink
-            with the number of labels.
-        pos_weight: weight >= 0 of the positive class, of length L.
-        mask: boolean, N x L: True where the label is known. A sample's mean is over these.
-        reduction: ``"none"`` gives one loss per sample, N; ``"mean"`` is over samples that have a known label.
-        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. No samples, or none with a known
-        label: 0.
-
-    Raises:
-        ValueError: shapes differ or are not N x L, a target is outside [0, 1], an option is unknown.
-    """
+    """Functional form of :class:`MultiLabelLoss`."""
     check_choice("labels", labels, LabelReduction)
     check_same_shape(input, target)
     if input.dim() != 2:
@@ -242,7 +262,23 @@ def multi_label_loss(
 
 
 class MultiLabelLoss(Loss):
-    """Module form of :func:`multi_label_loss`."""
+    """Binary cross-entropy of several labels per sample, any number of which may be true.
+
+    Args:
+        labels: a sample's loss is the ``mean`` or the ``sum`` over its labels. The sum's gradient does not shrink with
+            the number of labels.
+        pos_weight: weight >= 0 of the positive class, one number or one for each label.
+        reduction: ``none`` gives N, one loss per sample; ``mean`` is over samples that have a known label; or ``sum``.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3), torch.tensor([[1, 0, 1], [0, 0, 0]])
+        >>> MultiLabelLoss(labels="sum")(logits, target)  # 3 log 2
+        tensor(2.0794)
+    """
 
     def __init__(
         self,
@@ -261,7 +297,20 @@ class MultiLabelLoss(Loss):
         )
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`multi_label_loss`."""
+        """Compute the loss of logits against the labels.
+
+        Args:
+            input: logits, N x L, floating point.
+            target: which labels are true, N x L, in [0, 1]; boolean, integer or floating point.
+            mask: boolean, N x L, True where the label is known; or N x 1. A sample's mean is over these.
+
+        Returns:
+            The loss, >= 0, in at least float32. No samples, or none with a known label: 0.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes differ or are not N x L, or a target is outside [0, 1].
+        """
         return multi_label_loss(input, target, mask=mask, **self.options)
 
 

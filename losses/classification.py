@@ -32,29 +32,7 @@ def cross_entropy_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Cross-entropy of the softmax of logits: :math:`-w_y \log p_y` with :math:`p = \mathrm{softmax}(x)`.
-
-    With label smoothing :math:`\varepsilon` the true class's target is :math:`1 - \varepsilon + \varepsilon/C` and any
-    other's :math:`\varepsilon/C` (Szegedy et al. 2016).
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ...; or probabilities of the classes, floating point, N x C x ....
-        weight: one weight >= 0 per class, of length C.
-        ignore_index: elements of this class do not count. If it is a real class (0, say), that class stays in the
-            softmax of the other elements. Not used with probabilities.
-        label_smoothing: :math:`\varepsilon` in [0, 1]. An infinite logit then costs an infinite loss.
-        reduction: ``"none"`` gives N x ...; ``"mean"`` divides by the sum of the weights of the elements that count
-            (with probabilities by the number of elements, as torch does). All ignored, or no elements: 0.
-        validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
-            message about an assertion (looking waits for the GPU).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. Equal logits cost log C.
-
-    Raises:
-        ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
-    """
+    """Functional form of :class:`CrossEntropyLoss`."""
     check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
     of_probabilities = target.is_floating_point()
     if of_probabilities:
@@ -79,7 +57,30 @@ def cross_entropy_loss(
 
 
 class CrossEntropyLoss(Loss):
-    """Module form of :func:`cross_entropy_loss`."""
+    r"""Cross-entropy of the softmax of logits, :math:`-w_y \log p_y` with :math:`p = \mathrm{softmax}(x)`.
+
+    With label smoothing :math:`\varepsilon` the target of the true class is :math:`1 - \varepsilon + \varepsilon/C` and
+    that of any other :math:`\varepsilon/C` (Szegedy et al. 2016). Equal logits cost log C.
+
+    Args:
+        weight: one weight >= 0 per class.
+        ignore_index: elements of this class do not count. If it is a real class (0, say), that class stays in the
+            softmax of the other elements. Not used with probabilities.
+        label_smoothing: :math:`\varepsilon` in [0, 1]. An infinite logit then costs an infinite loss.
+        reduction: ``none`` gives N x ...; ``mean`` divides by the sum of the weights of the elements that count (with
+            probabilities by the number of elements, as torch does); or ``sum``.
+        validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
+            message about an assertion, and for targets that are no probabilities (looking waits for the GPU).
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3, 8, 8), torch.full((2, 8, 8), 2)
+        >>> target[0] = 255  # a picture without labels
+        >>> CrossEntropyLoss(ignore_index=255)(logits, target)  # log 3
+        tensor(1.0986)
+    """
 
     def __init__(
         self,
@@ -100,7 +101,19 @@ class CrossEntropyLoss(Loss):
         )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`cross_entropy_loss`."""
+        """Compute the loss of logits against the classes.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ...; or probabilities of the classes, floating point, N x C x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. All ignored, or no elements: 0.
+
+        Raises:
+            ValueError: shapes do not fit, a class is outside [0, C), or probabilities are negative or do not add up
+                to 1.
+        """
         return cross_entropy_loss(input, target, **self.options)
 
 
@@ -115,28 +128,7 @@ def focal_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Focal loss of the softmax of logits: :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
-
-    Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
-    not outweigh the few hard ones.
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ....
-        gamma: how strongly easy elements are discounted, >= 0; 0 is :func:`cross_entropy_loss`.
-        alpha: one weight >= 0 per class, of length C. (One number for all classes would only scale the loss.)
-        ignore_index: elements of this class do not count.
-        reduction: ``"none"`` gives N x ...; ``"mean"`` divides by the number of elements that count, whatever their
-            ``alpha``. All ignored, or no elements: 0.
-        validate: whether to look for classes outside [0, C); see :func:`cross_entropy_loss`.
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. Equal logits cost
-        :math:`(1 - 1/C)^\gamma \log C`.
-
-    Raises:
-        ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
-    """
+    """Functional form of :class:`FocalLoss`."""
     check_number("gamma", gamma, at_least=0)
     target = check_classes(input, target, ignore_index, validate)
     alpha = check_class_weights("alpha", alpha, input)
@@ -150,7 +142,29 @@ def focal_loss(
 
 
 class FocalLoss(Loss):
-    """Module form of :func:`focal_loss`."""
+    r"""Focal loss of the softmax of logits, :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
+
+    Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
+    not outweigh the few hard ones. Equal logits cost :math:`(1 - 1/C)^\gamma \log C`.
+
+    Args:
+        gamma: how strongly easy elements are discounted, >= 0; 0 is :class:`CrossEntropyLoss`.
+        alpha: one weight >= 0 per class. (One number for all classes would only scale the loss.)
+        ignore_index: elements of this class do not count.
+        reduction: ``none`` gives N x ...; ``mean`` divides by the number of elements that count, whatever their
+            ``alpha``; or ``sum``.
+        validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> logits, target = torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0])
+        >>> FocalLoss(reduction="none")(logits, target)  # an easy one and a hard one
+        tensor([0.0018, 0.1733])
+        >>> FocalLoss(alpha=[1.0, 5.0])(logits, 1 - target)
+        tensor(4.5584)
+    """
 
     def __init__(
         self,
@@ -171,7 +185,18 @@ class FocalLoss(Loss):
         )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`focal_loss`."""
+        """Compute the loss of logits against the classes.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. All ignored, or no elements: 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a class is outside [0, C).
+        """
         return focal_loss(input, target, **self.options)
 
 
@@ -184,25 +209,7 @@ def kl_div_with_logits_loss(
     rescale: bool = True,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Kullback-Leibler divergence of two distributions given as logits, :math:`\sum_c q_c (\log q_c - \log p_c)`.
-
-    With :math:`p = \mathrm{softmax}(x / T)` of the input and :math:`q = \mathrm{softmax}(y / T)` of the target: the
-    distillation of a student (input) from a teacher (target), Hinton et al. 2015. It is not symmetric.
-
-    Args:
-        input: logits of the distribution to train, N x C x ..., floating point.
-        target: logits of the distribution to reach, same shape. Its gradient is right, too; detach a teacher's.
-        temperature: :math:`T` > 0; above 1 it shows more of the small probabilities.
-        rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
-        reduction: ``"none"`` gives N x ..., the divergences; ``"mean"`` is over these (for N x C torch's
-            ``"batchmean"``; its ``"mean"`` divides by C once more). The mean of nothing is 0.
-
-    Returns:
-        The divergence, >= 0, in float32 (float64 for float64 logits), also under autocast; 0 for equal distributions.
-
-    Raises:
-        ValueError: shapes differ, there is no class dimension, or an option is outside its range.
-    """
+    """Functional form of :class:`KLDivWithLogitsLoss`."""
     check_number("temperature", temperature, above=0)
     check_same_shape(input, target)
     if input.dim() < 2:
@@ -213,14 +220,43 @@ def kl_div_with_logits_loss(
 
 
 class KLDivWithLogitsLoss(Loss):
-    """Module form of :func:`kl_div_with_logits_loss`."""
+    r"""Kullback-Leibler divergence of two distributions given as logits, :math:`\sum_c q_c (\log q_c - \log p_c)`.
+
+    With :math:`p = \mathrm{softmax}(x / T)` of the input and :math:`q = \mathrm{softmax}(y / T)` of the target: the
+    distillation of a student (input) from a teacher (target), Hinton et al. 2015. It is not symmetric.
+
+    Args:
+        temperature: :math:`T` > 0; above 1 it shows more of the small probabilities.
+        rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
+        reduction: ``none`` gives N x ..., the divergences; ``mean`` is over these (for N x C torch's ``batchmean``; its
+            ``mean`` divides by C once more); or ``sum``.
+
+    Raises:
+        ValueError: an option outside its range.
+
+    Example:
+        >>> student, teacher = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+        >>> KLDivWithLogitsLoss()(student, teacher), KLDivWithLogitsLoss()(teacher, student)
+        (tensor(0.4338), tensor(0.3278))
+    """
 
     def __init__(self, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean") -> None:
         check_number("temperature", temperature, above=0)
         super().__init__(temperature=temperature, rescale=rescale, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`kl_div_with_logits_loss`."""
+        """Compute the divergence of the student's distribution from the teacher's.
+
+        Args:
+            input: logits of the distribution to train, N x C x ..., floating point.
+            target: logits of the distribution to reach, same shape. It takes a gradient, too: detach a teacher's.
+
+        Returns:
+            The divergence, >= 0, in at least float32; 0 for equal distributions. The mean of nothing is 0.
+
+        Raises:
+            ValueError: shapes differ, or there is no class dimension.
+        """
         return kl_div_with_logits_loss(input, target, **self.options)
 
 
@@ -233,31 +269,27 @@ def probability_l1_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""L1 distance of the class probabilities and the one-hot label: :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
-
-    Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
-    2017); for the same reason it learns slowly from scratch.
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ....
-        ignore_index: elements of this class do not count.
-        reduction: ``"none"`` gives N x ...; ``"mean"`` is over the elements that count. All ignored, or no elements: 0.
-        validate: whether to look for classes outside [0, C); see :func:`cross_entropy_loss`.
-
-    Returns:
-        The loss, in [0, 2], in float32 (float64 for float64 logits), also under autocast.
-
-    Raises:
-        ValueError: shapes do not fit, a class is outside [0, C), or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`ProbabilityL1Loss`."""
     target = check_classes(input, target, ignore_index, validate)
     cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
     return reduce(-2 * torch.expm1(-cross_entropy), reduction, weight=target != ignore_index)
 
 
 class ProbabilityL1Loss(Loss):
-    """Module form of :func:`probability_l1_loss`."""
+    r"""L1 distance of the class probabilities and the one-hot label, :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
+
+    Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
+    2017); for the same reason it learns slowly from scratch.
+
+    Args:
+        ignore_index: elements of this class do not count.
+        reduction: ``none`` gives N x ...; ``mean`` is over the elements that count; or ``sum``.
+        validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
+
+    Example:
+        >>> ProbabilityL1Loss(reduction="none")(torch.tensor([[0.0, 0.0], [100.0, 0.0]]), torch.tensor([0, 1]))
+        tensor([1., 2.])
+    """
 
     def __init__(
         self, *, ignore_index: int = IGNORE_INDEX, reduction: Reduction = "mean", validate: bool = True
@@ -265,7 +297,18 @@ class ProbabilityL1Loss(Loss):
         super().__init__(ignore_index=ignore_index, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`probability_l1_loss`."""
+        """Compute the loss of logits against the classes.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ....
+
+        Returns:
+            The loss, in [0, 2], in at least float32. All ignored, or no elements: 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a class is outside [0, C).
+        """
         return probability_l1_loss(input, target, **self.options)
 
 

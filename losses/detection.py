@@ -28,72 +28,91 @@ def iou_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
-
-    Args:
-        input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order are
-            put right first, so that an inverted box is no way out.
-        target: true boxes, same shape, x1 <= x2 and y1 <= y2.
-        mode: ``"linear"``, or ``"log"``, UnitBox's, where an IoU below 1e-6 is taken as 1e-6.
-        reduction: ``"none"`` gives one loss per box; ``"mean"`` is over boxes. The mean of nothing is 0.
-        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 1] or [0, 13.8], in float32 (float64 for float64 boxes), also under autocast. Boxes that do not
-        overlap have no gradient: see :func:`giou_loss`. Boxes without area cost 0 if they are equal, 1 otherwise.
-
-    Raises:
-        ValueError: shapes differ or are not ... x 4, a true box is inverted, or an option is unknown.
-    """
+    """Functional form of :class:`IoULoss`."""
     check_choice("mode", mode, IoUMode)
     iou, _, _ = _overlap(input, target, validate)
     return reduce(1 - iou if mode == "linear" else -iou.clamp_min(1e-6).log(), reduction)
 
 
 class IoULoss(Loss):
-    """Module form of :func:`iou_loss`."""
+    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
+
+    Boxes that do not overlap have no gradient: see :class:`GIoULoss`.
+
+    Args:
+        mode: ``linear``, or ``log``, UnitBox's, where an IoU below 1e-6 is raised to 1e-6.
+        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Raises:
+        ValueError: an unknown option.
+
+    Example:
+        >>> IoULoss()(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]]))
+        tensor(0.5000)
+    """
 
     def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
         check_choice("mode", mode, IoUMode)
         super().__init__(mode=mode, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`iou_loss`."""
+        """Compute the loss of predicted boxes against the true ones.
+
+        Args:
+            input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order
+                are put right first, so that an inverted box is no way out.
+            target: true boxes, same shape, x1 <= x2 and y1 <= y2.
+
+        Returns:
+            The loss, in [0, 1] or [0, 13.8], in at least float32. Boxes without area cost 0 if they are equal, 1
+            otherwise. The mean of nothing is 0.
+
+        Raises:
+            ValueError: shapes differ or are not ... x 4, or a true box is inverted.
+        """
         return iou_loss(input, target, **self.options)
 
 
 @full_precision
 def giou_loss(input: Tensor, target: Tensor, *, reduction: Reduction = "mean", validate: bool = True) -> Tensor:
-    r"""Generalised IoU loss, :math:`1 - \mathrm{IoU} + (|C| - |A \cup B|) / |C|` (Rezatofighi et al. 2019).
-
-    :math:`C` is the smallest box around both, so that boxes far apart cost more and have a gradient.
-
-    Args:
-        input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order are
-            put right first, as in the paper's Algorithm 2.
-        target: true boxes, same shape, x1 <= x2 and y1 <= y2.
-        reduction: ``"none"`` gives one loss per box; ``"mean"`` is over boxes. The mean of nothing is 0.
-        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 2], in float32 (float64 for float64 boxes), also under autocast. Equal boxes cost 0 whatever
-        their size, also without area.
-
-    Raises:
-        ValueError: shapes differ or are not ... x 4, a true box is inverted, or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`GIoULoss`."""
     iou, union, hull = _overlap(input, target, validate)
     return reduce(1 - iou + ratio(hull - union, hull, otherwise=0), reduction)
 
 
 class GIoULoss(Loss):
-    """Module form of :func:`giou_loss`."""
+    r"""Generalized IoU loss, :math:`1 - \mathrm{IoU} + (|C| - |A \cup B|) / |C|` (Rezatofighi et al. 2019).
+
+    :math:`C` is the smallest box around both, so that boxes far apart cost more and have a gradient.
+
+    Args:
+        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Example:
+        >>> GIoULoss()(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[3.0, 0.0, 4.0, 1.0]]))  # 1 + 2 / 4
+        tensor(1.5000)
+    """
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
         super().__init__(reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`giou_loss`."""
+        """Compute the loss of predicted boxes against the true ones.
+
+        Args:
+            input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order
+                are put right first, so that an inverted box is no way out.
+            target: true boxes, same shape, x1 <= x2 and y1 <= y2.
+
+        Returns:
+            The loss, in [0, 2], in at least float32. Equal boxes cost 0 whatever their size, also without
+            area. The mean of nothing is 0.
+
+        Raises:
+            ValueError: shapes differ or are not ... x 4, or a true box is inverted.
+        """
         return giou_loss(input, target, **self.options)
 
 

@@ -34,12 +34,22 @@ class AggregatedGradients(TappedWeighting):
 
     Raises:
         ModuleNotFoundError: TorchJD is not installed.
-        ValueError: no aggregator of TorchJD's, or the name of one that needs options.
+        ValueError: no aggregator of TorchJD's, or the name of one that needs options; in :meth:`step`: a task whose
+            gradient did not arrive at its view.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.eye(2))
+        >>> weighting = AggregatedGradients(["a", "b"], aggregator="UPGrad")
+        >>> views = weighting.branch(torch.ones(1, 2) @ weight, weight)
+        >>> weighting({"a": views["a"][0, 0], "b": views["b"][0, 1] - views["b"][0, 0]}).backward()  # they disagree
+        >>> weight.grad.round(decimals=2)
+        tensor([[0.2500, 0.7500],
+                [0.2500, 0.7500]])
     """
 
     def __init__(self, tasks: Iterable[str], *, aggregator: str | nn.Module = "UPGrad") -> None:
         super().__init__(tasks)
-        made = make_aggregator(aggregator)
+        made = as_aggregator(aggregator)
         # No submodule: its buffers come and go, which load_state_dict refuses, and its precision is not ours to change.
         self._aggregate: Callable[[Tensor], Tensor] = made.__call__
         self._parts = {name or "aggregator": module for name, module in made.named_modules()}
@@ -49,16 +59,16 @@ class AggregatedGradients(TappedWeighting):
             made.weighting.register_forward_hook(self._note)
 
     def report(self) -> dict[str, Tensor]:
-        """Give ``weight/TASK`` of the last backward pass; NaN for aggregators that do not make a weighted sum."""
+        """Return ``weight/TASK`` of the last backward pass; NaN for aggregators that do not make a weighted sum."""
         unknown = self._nothing.new_full((), torch.nan)
         return {f"weight/{task}": self._found.get(task, unknown) for task in self.tasks}
 
     def get_extra_state(self) -> dict[str, dict[str, Any]]:
-        """Give what the parts of the aggregator remember, by their names."""
+        """Return what the parts of the aggregator remember, by their names."""
         return {name: _memory(part) for name, part in self._parts.items()}
 
     def set_extra_state(self, state: dict[str, dict[str, Any]]) -> None:
-        """Make the aggregator go on from what :meth:`get_extra_state` gave.
+        """Restore what :meth:`get_extra_state` returned.
 
         Raises:
             ValueError: the state is another aggregator's.
@@ -107,8 +117,8 @@ class AggregatedGradients(TappedWeighting):
         self._found = dict(zip(self._aggregated, weights.detach().to(self._nothing), strict=True))
 
 
-def make_aggregator(aggregator: str | nn.Module) -> nn.Module:
-    """Make the aggregator of TorchJD's that has a name and needs no options, or take one that is made.
+def as_aggregator(aggregator: str | nn.Module) -> nn.Module:
+    """Return an aggregator of TorchJD's, built if its name is given.
 
     Args:
         aggregator: a class of ``torchjd.aggregation`` by its name, or an object of one.
@@ -132,7 +142,7 @@ def make_aggregator(aggregator: str | nn.Module) -> nn.Module:
     try:
         return kind()
     except TypeError as error:
-        raise ValueError(f"aggregator {aggregator} needs options, so give it made, not its name: {error}") from None
+        raise ValueError(f"aggregator {aggregator} needs options: pass it built, not its name: {error}") from None
 
 
 def _memory(part: nn.Module) -> dict[str, Any]:

@@ -15,7 +15,7 @@ WeightOptimizer = Literal["adam", "sgd"]
 
 
 class GradNorm(TappedWeighting):
-    r"""Gradient normalisation, Algorithm 1 of Chen et al. 2018: each task learns at its rate.
+    r"""Gradient normalization, Algorithm 1 of Chen et al. 2018: each task learns at its rate.
 
     With :math:`W` the weight of the last shared layer, :math:`G_i = \lVert \nabla_W w_i L_i \rVert_2` and the inverse
     training rates :math:`r_i = (L_i / L_i(0)) / \mathrm{mean}_j (L_j / L_j(0))`, the weights descend on
@@ -40,7 +40,18 @@ class GradNorm(TappedWeighting):
         smallest: weights stay above this, > 0, before they are scaled back: the paper's may become negative.
 
     Raises:
-        ValueError: an option outside its range, or of another task; :meth:`step` without :meth:`branch`.
+        ValueError: an option outside its range, or of another task; in :meth:`step`: a task whose gradient did not
+            arrive at its view.
+
+    Example:
+        >>> last = torch.nn.Linear(2, 2, bias=False)
+        >>> weighting = GradNorm(["seg", "depth"], alpha=0.0)
+        >>> for _ in range(200):
+        ...     views = weighting.branch(last(torch.eye(2)), last.weight)
+        ...     weighting({"seg": views["seg"].sum(), "depth": 9 * views["depth"].sum()}).backward()
+        ...     weighting.step()
+        >>> {task: round(weighting.report()[f"weight/{task}"].item(), 1) for task in weighting.tasks}
+        {'seg': 1.8, 'depth': 0.2}
     """
 
     current: Tensor
@@ -97,7 +108,7 @@ class GradNorm(TappedWeighting):
         return super().branch(features, weight)
 
     def report(self) -> dict[str, Tensor]:
-        """Give ``weight/TASK``, and ``gradient_norm/``, ``target_norm/`` and ``training_rate/`` of the last step."""
+        """Return ``weight/TASK``, and ``gradient_norm/``, ``target_norm/`` and ``training_rate/`` of the last step."""
         measured = {"gradient_norm": self._norms, "target_norm": self._targets, "training_rate": self._rates}
         return super().report() | {
             f"{name}/{task}": value

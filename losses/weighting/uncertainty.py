@@ -25,7 +25,7 @@ class UncertaintyWeighting(Weighting):
     ============= ============================================= ==========================================
 
     For a loss that stays as it is the weight goes to 1/(2L), 1/L and 1/(2L). Terms fall below 0 as losses fall, so
-    watch the losses or a measure and not the total; with ``positive`` the second part of each is
+    watch the losses or a metric and not the total; with ``positive`` the second part of each is
     :math:`\log(1 + e^s)` (Liebel and Körner 2018) and no term is negative.
 
     Args:
@@ -38,6 +38,15 @@ class UncertaintyWeighting(Weighting):
 
     Raises:
         ValueError: an unknown likelihood, or an option outside its range.
+
+    Example:
+        >>> weighting = UncertaintyWeighting({"seg": "categorical", "depth": "laplace"}, lr=0.1)
+        >>> parameter = torch.ones((), requires_grad=True)
+        >>> for _ in range(200):
+        ...     weighting({"seg": 0.5 * parameter, "depth": 4 * parameter}).backward()
+        ...     weighting.step()
+        >>> {name: round(value.item(), 2) for name, value in weighting.report().items()}
+        {'weight/seg': 1.0, 'weight/depth': 0.25, 'log_variance/seg': 0.0, 'log_variance/depth': 1.39}
     """
 
     log_variances: Tensor
@@ -69,7 +78,7 @@ class UncertaintyWeighting(Weighting):
         self.register_buffer("log_variances", torch.full_like(self._nothing, initial))
 
     def report(self) -> dict[str, Tensor]:
-        """Give ``weight/TASK`` and ``log_variance/TASK``."""
+        """Return ``weight/TASK`` and ``log_variance/TASK``."""
         return super().report() | {f"log_variance/{t}": s for t, s in zip(self.tasks, self.log_variances, strict=True)}
 
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
