@@ -25,6 +25,27 @@ Normalizer = Literal["elements", "positives"]
 LabelReduction = Literal["mean", "sum"]
 
 
+class BinaryLoss(Loss):
+    """Base of the losses of yes-or-no logits, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """Compute the loss of logits against yes or no.
+
+        Args:
+            input: logits, any shape, floating point.
+            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
+
+        Returns:
+            The loss, >= 0, in at least float32. The mean is over the elements whose truth is known, and 0 without any.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes do not fit, or a target is outside [0, 1].
+        """
+        return self.function(input, target, mask=mask, **self.options)
+
+
 @full_precision
 def bce_with_logits_loss(
     input: Tensor,
@@ -43,7 +64,7 @@ def bce_with_logits_loss(
     return reduce(loss if mask is None else torch.where(mask, loss, 0), reduction, weight=mask)
 
 
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(BinaryLoss):
     r"""Binary cross-entropy of logits, :math:`-w\,y \log\sigma(x) - (1 - y) \log(1 - \sigma(x))`.
 
     A logit of 0 costs log 2.
@@ -54,9 +75,6 @@ class BCEWithLogitsLoss(Loss):
         reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
         validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, target = torch.zeros(2, 3), torch.tensor([[1, 0, 0], [0, 1, 0]])
         >>> BCEWithLogitsLoss()(logits, target)
@@ -66,43 +84,19 @@ class BCEWithLogitsLoss(Loss):
                 [0.6931, 0.6931, 0.6931]])
     """
 
+    function = staticmethod(bce_with_logits_loss)
+
     def __init__(
-        self,
-        *,
-        pos_weight: ClassWeights = None,
-        reduction: Reduction = "mean",
-        validate: bool = True,
+        self, *, pos_weight: ClassWeights = None, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
         super().__init__(
             pos_weight=as_weights("pos_weight", pos_weight, scalar=True), reduction=reduction, validate=validate
         )
 
-    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """Compute the loss of logits against yes or no.
-
-        Args:
-            input: logits, any shape, floating point.
-            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
-
-        Returns:
-            The loss, >= 0, in at least float32. The mean is over the elements whose truth is known, and 0 without any.
-
-        Raises:
-            TypeError: ``mask`` is not boolean.
-            ValueError: shapes do not fit, or a target is outside [0, 1].
-        """
-        return bce_with_logits_loss(input, target, mask=mask, **self.options)
-
 
 @full_precision
 def bce_from_probs(
-    input: Tensor,
-    target: Tensor,
-    *,
-    mask: Tensor | None = None,
-    reduction: Reduction = "mean",
-    validate: bool = True,
+    input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean", validate: bool = True
 ) -> Tensor:
     """Functional form of :class:`BCEFromProbs`."""
     mask = check_mask(mask, input)
@@ -184,7 +178,7 @@ def binary_focal_loss(
     return reduce(loss, reduction, weight=mask)
 
 
-class BinaryFocalLoss(Loss):
+class BinaryFocalLoss(BinaryLoss):
     r"""RetinaNet's focal loss of the sigmoid of logits, :math:`-\alpha_t (1 - p_t)^\gamma \log p_t` (Lin et al. 2017).
 
     :math:`p_t` is the probability of what is true, :math:`\alpha_t` is ``alpha`` for positives and ``1 - alpha`` for
@@ -198,14 +192,13 @@ class BinaryFocalLoss(Loss):
         reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
         validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, target = torch.tensor([-2.0, 0.0, 2.0]), torch.tensor([0, 1, 1])
         >>> BinaryFocalLoss(alpha=None, reduction="none")(logits, target)
         tensor([0.0018, 0.1733, 0.0018])
     """
+
+    function = staticmethod(binary_focal_loss)
 
     def __init__(
         self,
@@ -218,23 +211,6 @@ class BinaryFocalLoss(Loss):
     ) -> None:
         _check_binary_focal_options(gamma, alpha, normalizer)
         super().__init__(gamma=gamma, alpha=alpha, normalizer=normalizer, reduction=reduction, validate=validate)
-
-    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """Compute the loss of logits against yes or no.
-
-        Args:
-            input: logits, any shape, floating point.
-            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
-
-        Returns:
-            The loss, >= 0, in at least float32. The mean of nothing is 0.
-
-        Raises:
-            TypeError: ``mask`` is not boolean.
-            ValueError: shapes do not fit, or a target is outside [0, 1].
-        """
-        return binary_focal_loss(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -270,9 +246,6 @@ class MultiLabelLoss(Loss):
         pos_weight: weight >= 0 of the positive class, one number or one for each label.
         reduction: ``none`` gives N, one loss per sample; ``mean`` is over samples that have a known label; or ``sum``.
         validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> logits, target = torch.zeros(2, 3), torch.tensor([[1, 0, 1], [0, 0, 0]])

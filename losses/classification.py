@@ -21,6 +21,25 @@ from losses.convention import (
 )
 
 
+class ClassLoss(Loss):
+    """Base of the losses of classes, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of logits against the classes.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. All ignored, or no elements: 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a class is outside [0, C).
+        """
+        return self.function(input, target, **self.options)
+
+
 @full_precision
 def cross_entropy_loss(
     input: Tensor,
@@ -71,9 +90,6 @@ class CrossEntropyLoss(Loss):
             probabilities by the number of elements, as torch does); or ``sum``.
         validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
             message about an assertion, and for targets that are no probabilities (looking waits for the GPU).
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> logits, target = torch.zeros(2, 3, 8, 8), torch.full((2, 8, 8), 2)
@@ -141,7 +157,7 @@ def focal_loss(
     return reduce(loss, reduction, weight=valid)
 
 
-class FocalLoss(Loss):
+class FocalLoss(ClassLoss):
     r"""Focal loss of the softmax of logits, :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
 
     Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
@@ -155,9 +171,6 @@ class FocalLoss(Loss):
             ``alpha``; or ``sum``.
         validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, target = torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0])
         >>> FocalLoss(reduction="none")(logits, target)  # an easy one and a hard one
@@ -165,6 +178,8 @@ class FocalLoss(Loss):
         >>> FocalLoss(alpha=[1.0, 5.0])(logits, 1 - target)
         tensor(4.5584)
     """
+
+    function = staticmethod(focal_loss)
 
     def __init__(
         self,
@@ -184,30 +199,10 @@ class FocalLoss(Loss):
             validate=validate,
         )
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits against the classes.
-
-        Args:
-            input: logits, N x C x ..., floating point.
-            target: classes in [0, C), integer, N x ....
-
-        Returns:
-            The loss, >= 0, in at least float32. All ignored, or no elements: 0.
-
-        Raises:
-            ValueError: shapes do not fit, or a class is outside [0, C).
-        """
-        return focal_loss(input, target, **self.options)
-
 
 @full_precision
 def kl_div_with_logits_loss(
-    input: Tensor,
-    target: Tensor,
-    *,
-    temperature: float = 1.0,
-    rescale: bool = True,
-    reduction: Reduction = "mean",
+    input: Tensor, target: Tensor, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean"
 ) -> Tensor:
     """Functional form of :class:`KLDivWithLogitsLoss`."""
     check_number("temperature", temperature, above=0)
@@ -230,9 +225,6 @@ class KLDivWithLogitsLoss(Loss):
         rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
         reduction: ``none`` gives N x ..., the divergences; ``mean`` is over these (for N x C torch's ``batchmean``; its
             ``mean`` divides by C once more); or ``sum``.
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> student, teacher = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]])
@@ -275,7 +267,7 @@ def probability_l1_loss(
     return reduce(-2 * torch.expm1(-cross_entropy), reduction, weight=target != ignore_index)
 
 
-class ProbabilityL1Loss(Loss):
+class ProbabilityL1Loss(ClassLoss):
     r"""L1 distance of the class probabilities and the one-hot label, :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
 
     Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
@@ -291,25 +283,12 @@ class ProbabilityL1Loss(Loss):
         tensor([1., 2.])
     """
 
+    function = staticmethod(probability_l1_loss)
+
     def __init__(
         self, *, ignore_index: int = IGNORE_INDEX, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
         super().__init__(ignore_index=ignore_index, reduction=reduction, validate=validate)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits against the classes.
-
-        Args:
-            input: logits, N x C x ..., floating point.
-            target: classes in [0, C), integer, N x ....
-
-        Returns:
-            The loss, in [0, 2], in at least float32. All ignored, or no elements: 0.
-
-        Raises:
-            ValueError: shapes do not fit, or a class is outside [0, C).
-        """
-        return probability_l1_loss(input, target, **self.options)
 
 
 def _check_probabilities(input: Tensor, target: Tensor, validate: bool) -> None:

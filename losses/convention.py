@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, ParamSpec, Self, TypeVar, get_args
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -144,12 +144,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
 
 
 def check_number(
-    name: str,
-    value: float,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
+    name: str, value: float, *, above: float | None = None, at_least: float | None = None, at_most: float | None = None
 ) -> None:
     """Refuse a ``value`` of the option ``name`` outside its range, and NaN and infinity.
 
@@ -277,19 +272,21 @@ def as_weights(name: str, weights: ClassWeights, *, scalar: bool = False) -> Ten
 
 
 class Loss(nn.Module):
-    """Base of the losses as modules, which hold the options that the functions of the same name take.
+    """Base of the losses as modules, which keep the options that the functions of the same name take.
 
-    Their buffers move with the model, and stay in at least float32 where it is cast to half precision.
+    Options outside their range are refused by name when the module is built. Numbers among them are attributes; tensors
+    are buffers, which move with the module, are not saved, and stay in at least float32 where the model is cast to half
+    precision. The loss itself is computed in at least float32 and outside autocast.
 
     Args:
         reduction: ``none``, ``mean`` or ``sum``.
-        options: the other options, by their names: attributes of the module, tensors among them as buffers that move
-            with it and are not saved.
+        options: the other options, by their names.
 
     Raises:
-        ValueError: an unknown reduction.
+        ValueError: an option outside its range.
     """
 
+    function: ClassVar[Callable[..., Tensor]]  # the functional form, where a family of losses shares its forward
     reduction: Reduction
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:

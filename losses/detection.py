@@ -19,42 +19,8 @@ from losses.convention import (
 IoUMode = Literal["linear", "log"]
 
 
-@full_precision
-def iou_loss(
-    input: Tensor,
-    target: Tensor,
-    *,
-    mode: IoUMode = "linear",
-    reduction: Reduction = "mean",
-    validate: bool = True,
-) -> Tensor:
-    """Functional form of :class:`IoULoss`."""
-    check_choice("mode", mode, IoUMode)
-    iou, _, _ = _overlap(input, target, validate)
-    return reduce(1 - iou if mode == "linear" else -iou.clamp_min(1e-6).log(), reduction)
-
-
-class IoULoss(Loss):
-    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
-
-    Boxes that do not overlap have no gradient: see :class:`GIoULoss`.
-
-    Args:
-        mode: ``linear``, or ``log``, UnitBox's, where an IoU below 1e-6 is raised to 1e-6.
-        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
-        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
-
-    Raises:
-        ValueError: an unknown option.
-
-    Example:
-        >>> IoULoss()(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]]))
-        tensor(0.5000)
-    """
-
-    def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
-        check_choice("mode", mode, IoUMode)
-        super().__init__(mode=mode, reduction=reduction, validate=validate)
+class BoxLoss(Loss):
+    """Base of the losses of boxes, which differ in their function and its options."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of predicted boxes against the true ones.
@@ -65,13 +31,46 @@ class IoULoss(Loss):
             target: true boxes, same shape, x1 <= x2 and y1 <= y2.
 
         Returns:
-            The loss, in [0, 1] or [0, 13.8], in at least float32. Boxes without area cost 0 if they are equal, 1
-            otherwise. The mean of nothing is 0.
+            The loss, >= 0, in at least float32. Equal boxes cost 0 whatever their size, also without area. The mean of
+            nothing is 0.
 
         Raises:
             ValueError: shapes differ or are not ... x 4, or a true box is inverted.
         """
-        return iou_loss(input, target, **self.options)
+        return self.function(input, target, **self.options)
+
+
+@full_precision
+def iou_loss(
+    input: Tensor, target: Tensor, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True
+) -> Tensor:
+    """Functional form of :class:`IoULoss`."""
+    check_choice("mode", mode, IoUMode)
+    iou, _, _ = _overlap(input, target, validate)
+    return reduce(1 - iou if mode == "linear" else -iou.clamp_min(1e-6).log(), reduction)
+
+
+class IoULoss(BoxLoss):
+    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
+
+    It is in [0, 1], or in [0, 13.8] for the logarithm. Boxes that do not overlap have no gradient: see
+    :class:`GIoULoss`. Boxes without area cost as much as others that do not overlap, unless they are equal.
+
+    Args:
+        mode: ``linear``, or ``log``, UnitBox's, where an IoU below 1e-6 is raised to 1e-6.
+        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Example:
+        >>> IoULoss()(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]]))
+        tensor(0.5000)
+    """
+
+    function = staticmethod(iou_loss)
+
+    def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
+        check_choice("mode", mode, IoUMode)
+        super().__init__(mode=mode, reduction=reduction, validate=validate)
 
 
 @full_precision
@@ -81,10 +80,10 @@ def giou_loss(input: Tensor, target: Tensor, *, reduction: Reduction = "mean", v
     return reduce(1 - iou + ratio(hull - union, hull, otherwise=0), reduction)
 
 
-class GIoULoss(Loss):
+class GIoULoss(BoxLoss):
     r"""Generalized IoU loss, :math:`1 - \mathrm{IoU} + (|C| - |A \cup B|) / |C|` (Rezatofighi et al. 2019).
 
-    :math:`C` is the smallest box around both, so that boxes far apart cost more and have a gradient.
+    :math:`C` is the smallest box around both, so that boxes far apart cost more, up to 2, and have a gradient.
 
     Args:
         reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
@@ -95,25 +94,10 @@ class GIoULoss(Loss):
         tensor(1.5000)
     """
 
+    function = staticmethod(giou_loss)
+
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
         super().__init__(reduction=reduction, validate=validate)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of predicted boxes against the true ones.
-
-        Args:
-            input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order
-                are put right first, so that an inverted box is no way out.
-            target: true boxes, same shape, x1 <= x2 and y1 <= y2.
-
-        Returns:
-            The loss, in [0, 2], in at least float32. Equal boxes cost 0 whatever their size, also without
-            area. The mean of nothing is 0.
-
-        Raises:
-            ValueError: shapes differ or are not ... x 4, or a true box is inverted.
-        """
-        return giou_loss(input, target, **self.options)
 
 
 def _overlap(input: Tensor, target: Tensor, validate: bool) -> tuple[Tensor, Tensor, Tensor]:

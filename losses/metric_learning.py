@@ -46,9 +46,6 @@ class ContrastiveLoss(Loss):
         reduction: ``none`` gives N; ``mean`` or ``sum`` over the pairs.
         validate: whether to look for values of ``same`` outside [0, 1] (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> first, second = torch.zeros(2, 2), torch.tensor([[3.0, 4.0], [0.3, 0.4]])  # distances of 5 and 0.5
         >>> ContrastiveLoss(reduction="none")(first, second, torch.tensor([True, False]))
@@ -111,9 +108,6 @@ class TripletLoss(Loss):
         soft_margin: :math:`\log(1 + e^{d_{ap} - d_{an}})` instead, without a margin (Hermans et al. 2017).
         reduction: ``none`` gives N; ``mean`` is over all triplets, also those that cost nothing; or ``sum``.
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> anchor, positive, negative = torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([[3.0, 4.0]])
         >>> TripletLoss(margin=5.0)(anchor, positive, negative)  # the root of 2, minus 5, plus 5
@@ -151,12 +145,7 @@ class TripletLoss(Loss):
 
 @full_precision
 def info_nce_loss(
-    query: Tensor,
-    key: Tensor,
-    *,
-    temperature: float = 0.07,
-    symmetric: bool = False,
-    reduction: Reduction = "mean",
+    query: Tensor, key: Tensor, *, temperature: float = 0.07, symmetric: bool = False, reduction: Reduction = "mean"
 ) -> Tensor:
     """Functional form of :class:`InfoNCELoss`."""
     check_number("temperature", temperature, above=0)
@@ -179,9 +168,6 @@ class InfoNCELoss(Loss):
         temperature: :math:`\tau` > 0.
         symmetric: the mean of the losses of both directions, query to key and key to query, as CLIP has it.
         reduction: ``none`` gives N; ``mean`` or ``sum``.
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> InfoNCELoss()(torch.ones(8, 4), torch.ones(8, 4))  # log 8
@@ -231,9 +217,6 @@ class NTXentLoss(Loss):
     Args:
         temperature: :math:`\tau` > 0 that divides the cosine similarities.
         reduction: ``none`` gives 2N, the first views before the second; ``mean`` or ``sum``.
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> NTXentLoss()(torch.ones(8, 4), torch.ones(8, 4))  # log 15

@@ -1,8 +1,6 @@
 """Regression losses: the cost of an error :math:`e = x - y`."""
 
 import math
-from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,8 +21,6 @@ from losses.convention import (
 
 class RegressionLoss(Loss):
     """Base of the losses of an error, which differ in their function and its options."""
-
-    function: ClassVar[Callable[..., Tensor]]
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """Compute the loss of predictions against the truth.
@@ -131,12 +127,7 @@ class RMSELoss(RegressionLoss):
 
 @full_precision
 def huber_loss(
-    input: Tensor,
-    target: Tensor,
-    *,
-    delta: float = 1.0,
-    mask: Tensor | None = None,
-    reduction: Reduction = "mean",
+    input: Tensor, target: Tensor, *, delta: float = 1.0, mask: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     """Functional form of :class:`HuberLoss`."""
     check_number("delta", delta, above=0)
@@ -153,9 +144,6 @@ class HuberLoss(RegressionLoss):
         delta: the error from which on the loss is linear, > 0; errors beyond it count as outliers.
         reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> HuberLoss(reduction="none")(torch.tensor([0.5, 4.0]), torch.zeros(2))
         tensor([0.1250, 3.5000])
@@ -170,12 +158,7 @@ class HuberLoss(RegressionLoss):
 
 @full_precision
 def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
-    *,
-    beta: float = 1.0,
-    mask: Tensor | None = None,
-    reduction: Reduction = "mean",
+    input: Tensor, target: Tensor, *, beta: float = 1.0, mask: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     """Functional form of :class:`SmoothL1Loss`."""
     check_number("beta", beta, at_least=0)
@@ -191,9 +174,6 @@ class SmoothL1Loss(RegressionLoss):
     Args:
         beta: the error from which on the loss is linear, >= 0; 0 gives :class:`L1Loss`.
         reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> SmoothL1Loss(beta=0.5, reduction="none")(torch.tensor([0.5, 4.0]), torch.zeros(2))
@@ -268,9 +248,6 @@ class AsymmetricMSELoss(RegressionLoss):
         under_penalty: weight of predictions below the truth, >= 0.
         reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> AsymmetricMSELoss(reduction="none")(torch.tensor([1.0, -1.0]), torch.zeros(2))
         tensor([2., 1.])
@@ -322,9 +299,6 @@ class GaussianNLLLoss(Loss):
             variance of 0 can grow again.
         reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
         validate: whether to look for negative variances (on a GPU that waits for it).
-
-    Raises:
-        ValueError: an option outside its range.
 
     Example:
         >>> mean, truth = torch.zeros(2), torch.tensor([0.0, 2.0])

@@ -25,6 +25,26 @@ from losses.regions import Regions, soft_regions
 Absent = Literal["keep", "skip", "zero"]
 
 
+class RegionLoss(Loss):
+    """Base of the losses of regions, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of logits against classes or regions.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype. A binary mask
+                is one region: N x 1 x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. No pixel that counts: 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a target is outside its range.
+        """
+        return self.function(input, target, **self.options)
+
+
 @full_precision
 def dice_loss(
     input: Tensor,
@@ -47,8 +67,8 @@ def dice_loss(
     return reduce(loss, reduction, weight=counts)
 
 
-class DiceLoss(Loss):
-    r"""Dice loss, :math:`1 - \frac{2 \sum p t + s}{\sum p + \sum t + s}` by class (Milletari et al. 2016).
+class DiceLoss(RegionLoss):
+    r"""Dice loss, :math:`1 - \frac{2 \sum p t + s}{\sum p + \sum t + s}` by class (Milletari et al. 2016), in [0, 1].
 
     The shape of the target says which of two it is. Classes (N x ..., the input without its class dimension): p is the
     softmax over the C classes. Regions (the shape of the input): each channel is a yes-or-no question of its own, p is
@@ -66,15 +86,14 @@ class DiceLoss(Loss):
         reduction: ``none`` gives N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or ``sum``.
         validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, mask = torch.full((1, 1, 4, 4), 100.0), torch.zeros(1, 1, 4, 4)
         >>> mask[..., :2] = 1  # the left half, where everything is predicted
         >>> DiceLoss(smooth=0.0)(logits, mask)  # 1 - 2 * 8 / (16 + 8)
         tensor(0.3333)
     """
+
+    function = staticmethod(dice_loss)
 
     def __init__(
         self,
@@ -99,22 +118,6 @@ class DiceLoss(Loss):
             reduction=reduction,
             validate=validate,
         )
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits against classes or regions.
-
-        Args:
-            input: logits, N x C x ..., floating point.
-            target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype. A binary mask
-                is one region: N x 1 x ....
-
-        Returns:
-            The loss, in [0, 1] for weights of 1, in at least float32. No pixel that counts: 0.
-
-        Raises:
-            ValueError: shapes do not fit, or a target is outside its range.
-        """
-        return dice_loss(input, target, **self.options)
 
 
 @full_precision
@@ -150,7 +153,7 @@ def tversky_loss(
     return reduce(loss, reduction, weight=counts)
 
 
-class TverskyLoss(Loss):
+class TverskyLoss(RegionLoss):
     r"""Tversky loss, :math:`\left(1 - \frac{TP + s}{TP + \alpha FP + \beta FN + s}\right)^\gamma` (Salehi et al. 2017).
 
     :math:`TP = \sum p t`, :math:`FP = \sum p (1 - t)` and :math:`FN = \sum (1 - p) t` for each class. With
@@ -171,15 +174,14 @@ class TverskyLoss(Loss):
         reduction: ``none`` gives N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or ``sum``.
         validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, mask = torch.full((1, 1, 4, 4), 100.0), torch.zeros(1, 1, 4, 4)
         >>> mask[..., :2] = 1  # the left half, where everything is predicted
         >>> TverskyLoss(alpha=0.25, beta=0.75, smooth=0.0)(logits, mask)  # 1 - 8 / (8 + 0.25 * 8)
         tensor(0.2000)
     """
+
+    function = staticmethod(tversky_loss)
 
     def __init__(
         self,
@@ -212,22 +214,6 @@ class TverskyLoss(Loss):
             validate=validate,
         )
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits against classes or regions.
-
-        Args:
-            input: logits, N x C x ..., floating point.
-            target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype. A binary mask
-                is one region: N x 1 x ....
-
-        Returns:
-            The loss, in [0, 1] for weights of 1, in at least float32. No pixel that counts: 0.
-
-        Raises:
-            ValueError: shapes do not fit, or a target is outside its range.
-        """
-        return tversky_loss(input, target, **self.options)
-
 
 @full_precision
 def cross_entropy_dice_loss(
@@ -259,7 +245,7 @@ def cross_entropy_dice_loss(
     )
 
 
-class CrossEntropyDiceLoss(Loss):
+class CrossEntropyDiceLoss(RegionLoss):
     """Cross-entropy plus Dice: the smooth gradients of one, the other's care for small classes (Taghanaki 2019).
 
     Both see the same pixels. For regions the cross-entropy is the binary one.
@@ -275,14 +261,13 @@ class CrossEntropyDiceLoss(Loss):
             batch and Dice over all its samples and classes; ``sum`` is over the samples.
         validate: whether to look for targets outside their range (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, target = torch.zeros(1, 2, 1000), torch.arange(1000)[None] % 2
         >>> CrossEntropyDiceLoss()(logits, target)  # about log 2 + 1/2
         tensor(1.1926)
     """
+
+    function = staticmethod(cross_entropy_dice_loss)
 
     def __init__(
         self,
@@ -308,22 +293,6 @@ class CrossEntropyDiceLoss(Loss):
             reduction=reduction,
             validate=validate,
         )
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits against classes or regions.
-
-        Args:
-            input: logits, N x C x ..., floating point.
-            target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype. A binary mask
-                is one region: N x 1 x ....
-
-        Returns:
-            The loss, >= 0, in at least float32. No pixel that counts: 0.
-
-        Raises:
-            ValueError: shapes do not fit, or a target is outside its range.
-        """
-        return cross_entropy_dice_loss(input, target, **self.options)
 
 
 def _dice(regions: Regions, smooth: float) -> Tensor:

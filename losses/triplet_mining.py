@@ -76,9 +76,6 @@ class OnlineTripletLoss(Loss):
             by themselves.
         reduction: ``none`` gives N, the sum of the losses of each anchor's triplets; ``mean`` or ``sum``.
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> embeddings, labels = torch.tensor([[0.0], [1.0], [3.0], [7.0]]), torch.tensor([0, 0, 1, 1])
         >>> OnlineTripletLoss(margin=2.0, reduction="none")(embeddings, labels)

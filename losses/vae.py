@@ -90,9 +90,6 @@ class VAELoss(Loss):
         reduction: ``none`` gives N; ``mean`` or ``sum`` over the samples.
         validate: whether to look for ``bernoulli`` targets outside [0, 1] (on a GPU that waits for it).
 
-    Raises:
-        ValueError: an option outside its range.
-
     Example:
         >>> logits, pictures = torch.zeros(4, 1, 28, 28), torch.zeros(4, 1, 28, 28)
         >>> mean, log_variance = torch.ones(4, 16), torch.zeros(4, 16)

@@ -14,12 +14,7 @@ from losses.figures.surface import loss_surface
 
 
 def loss_landscape(
-    model: nn.Module,
-    loss: Callable[[nn.Module], Tensor],
-    *,
-    extent: float = 1.0,
-    steps: int = 25,
-    seed: int = 0,
+    model: nn.Module, loss: Callable[[nn.Module], Tensor], *, extent: float = 1.0, steps: int = 25, seed: int = 0
 ) -> Figure:
     """Draw the contours of a network's loss around its weights, along two random directions (Li et al. 2018).
 

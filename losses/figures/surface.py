@@ -34,12 +34,7 @@ def filter_normalized_directions(model: nn.Module, generator: torch.Generator) -
 
 
 def loss_surface(
-    model: nn.Module,
-    loss: Callable[[nn.Module], Tensor],
-    *,
-    extent: float = 1.0,
-    steps: int = 25,
-    seed: int = 0,
+    model: nn.Module, loss: Callable[[nn.Module], Tensor], *, extent: float = 1.0, steps: int = 25, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Measure the loss of a network on a square grid around its weights.
 
