@@ -13,7 +13,7 @@ from torchvision.utils import make_grid
 
 from inference import build, factory, recipe_of
 from losses import FixedWeighting, Weighting
-from losses.uncertainty import Likelihood
+from losses.weighting import Likelihood
 from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from losses.figure_style import logarithmic_if_wide
+from losses.figures.style import logarithmic_if_wide
 from training.metrics_file import Metrics, Series
 
 COLORS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}

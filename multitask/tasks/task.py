@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from inference import Network
-from losses.uncertainty import Likelihood
+from losses.weighting import Likelihood
 
 Better = Literal["higher", "lower"]
 

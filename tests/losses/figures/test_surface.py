@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from losses.landscape import filter_normalised_directions, loss_surface
+from losses.figures.surface import filter_normalized_directions, loss_surface
 
 INPUT = torch.randn(6, 2, 8, 8, generator=torch.Generator().manual_seed(1))
 
@@ -20,7 +20,7 @@ def squares(model: nn.Module) -> Tensor:
 
 def test_every_filter_of_a_direction_is_as_long_as_the_models_and_vectors_do_not_move() -> None:
     model = network()
-    for direction in filter_normalised_directions(model, torch.Generator().manual_seed(0)):
+    for direction in filter_normalized_directions(model, torch.Generator().manual_seed(0)):
         assert direction.keys() == dict(model.named_parameters()).keys()
         for name, weight in model.named_parameters():
             assert (direction[name].shape, direction[name].dtype) == (weight.shape, weight.dtype)
@@ -31,9 +31,9 @@ def test_every_filter_of_a_direction_is_as_long_as_the_models_and_vectors_do_not
 
 def test_directions_differ_from_each_other_and_come_from_the_seed() -> None:
     model = network()
-    first, second = filter_normalised_directions(model, torch.Generator().manual_seed(0))
-    again, _ = filter_normalised_directions(model, torch.Generator().manual_seed(0))
-    other, _ = filter_normalised_directions(model, torch.Generator().manual_seed(1))
+    first, second = filter_normalized_directions(model, torch.Generator().manual_seed(0))
+    again, _ = filter_normalized_directions(model, torch.Generator().manual_seed(0))
+    other, _ = filter_normalized_directions(model, torch.Generator().manual_seed(1))
     assert_close(first, again, rtol=0, atol=0)
     for name in ("0.weight", "4.weight"):
         for unlike in (second, other):
@@ -46,7 +46,7 @@ def test_a_filter_of_zeros_stays_zero_and_a_half_precision_one_is_finite() -> No
     nn.init.constant_(linear.weight, 3000)  # the length of a filter overflows float16
     with torch.no_grad():
         linear.weight[1] = 0
-    direction, _ = filter_normalised_directions(linear, torch.Generator().manual_seed(0))
+    direction, _ = filter_normalized_directions(linear, torch.Generator().manual_seed(0))
     assert_close(direction["weight"].float().norm(dim=1), torch.tensor([3000 * 1000**0.5, 0.0]), rtol=1e-3, atol=0)
 
 
@@ -54,7 +54,7 @@ def test_the_surface_of_a_quadratic_is_the_polynomial_of_its_directions() -> Non
     model = nn.Linear(3, 2).double()
     offsets, values = loss_surface(model, lambda model: model.weight.square().sum(), extent=0.6, steps=7, seed=3)
     assert_close(offsets, torch.tensor([-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6], dtype=torch.float64))
-    first, second = filter_normalised_directions(model, torch.Generator().manual_seed(3))
+    first, second = filter_normalized_directions(model, torch.Generator().manual_seed(3))
     weight, d, e = model.weight.detach(), first["weight"], second["weight"]
     b, a = torch.meshgrid(offsets, offsets, indexing="ij")  # rows move along the second direction
     products = {"wd": (weight * d).sum(), "we": (weight * e).sum(), "de": (d * e).sum()}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from losses.convention import check_number
+from losses.convention import check_number, stored_dtype
 
 
 class PerTaskAdam(nn.Module):
@@ -30,7 +30,7 @@ class PerTaskAdam(nn.Module):
         self.betas = betas
         self.eps = eps
         for name in ("first", "second", "steps"):
-            self.register_buffer(name, torch.zeros(count))
+            self.register_buffer(name, torch.zeros(count, dtype=stored_dtype()))
 
     def forward(self, values: Tensor, gradient: Tensor, present: Tensor) -> Tensor:
         """Give the values after one step of the tasks that are present.

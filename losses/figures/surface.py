@@ -11,13 +11,13 @@ from losses.convention import at_least_float32, check_number
 Direction = dict[str, Tensor]
 
 
-def filter_normalised_directions(model: nn.Module, generator: torch.Generator) -> tuple[Direction, Direction]:
+def filter_normalized_directions(model: nn.Module, generator: torch.Generator) -> tuple[Direction, Direction]:
     r"""Draw two random directions in which every filter is as long as the model's own: :math:`d \|w\| / \|d\|`.
 
-    Networks with ReLU or normalisation compute the same with large weights as with small ones, so that only steps
+    Networks with ReLU or normalization compute the same with large weights as with small ones, so that only steps
     relative to the weights can be compared. A filter is what one index of a weight's first dimension holds: all that
     leads to one output (of a transposed convolution: all that comes from one input). Parameters with less than two
-    dimensions, which are biases and the scales of normalisation, do not move.
+    dimensions, which are biases and the scales of normalization, do not move.
 
     Args:
         model: the network; it is only read.
@@ -28,18 +28,13 @@ def filter_normalised_directions(model: nn.Module, generator: torch.Generator) -
     """
     parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
     first, second = (
-        {name: _normalised_like(weight, generator) for name, weight in parameters.items()} for _ in range(2)
+        {name: _normalized_like(weight, generator) for name, weight in parameters.items()} for _ in range(2)
     )
     return first, second
 
 
 def loss_surface(
-    model: nn.Module,
-    loss: Callable[[nn.Module], Tensor],
-    *,
-    extent: float = 1.0,
-    steps: int = 25,
-    seed: int = 0,
+    model: nn.Module, loss: Callable[[nn.Module], Tensor], *, extent: float = 1.0, steps: int = 25, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Measure the loss of a network on a square grid around its weights.
 
@@ -53,7 +48,7 @@ def loss_surface(
         extent: how far the grid goes to either side; at 1 each filter has moved by its own length.
         steps: points along each side, odd, so that the model itself is the middle one; ``loss`` is called for each of
             the ``steps ** 2`` points.
-        seed: draws the directions, which are those of :func:`filter_normalised_directions`.
+        seed: draws the directions, which are those of :func:`filter_normalized_directions`.
 
     Returns:
         The offsets along either direction, of length ``steps``, and the losses, ``steps`` x ``steps``, float64: row for
@@ -65,7 +60,7 @@ def loss_surface(
     check_number("extent", extent, above=0)
     if steps < 3 or steps % 2 == 0:
         raise ValueError(f"steps must be odd and at least 3, so that the model is in the middle; got {steps}")
-    first, second = filter_normalised_directions(model, torch.Generator().manual_seed(seed))
+    first, second = filter_normalized_directions(model, torch.Generator().manual_seed(seed))
     if not any(direction.any() for direction in first.values()):
         raise ValueError("the model has no weights of two dimensions or more that are not 0: nothing can move")
 
@@ -90,7 +85,7 @@ def loss_surface(
     return offsets, values
 
 
-def _normalised_like(weight: Tensor, generator: torch.Generator) -> Tensor:
+def _normalized_like(weight: Tensor, generator: torch.Generator) -> Tensor:
     if weight.dim() < 2:
         return torch.zeros_like(weight)
     filters = at_least_float32(weight).flatten(1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from losses import AggregatedGradients, FixedWeighting
-from tests.losses.test_gradnorm import TASKS, Network, batch
+from tests.losses.weighting.network import TASKS, Network, batch
 
 aggregation = pytest.importorskip("torchjd.aggregation")
 autojac = pytest.importorskip("torchjd.autojac")
@@ -182,7 +182,7 @@ def test_aggregators_that_do_not_exist_or_need_options_are_refused() -> None:
             AggregatedGradients(TASKS, aggregator=name)
     with pytest.raises(ValueError, match=r"aggregator must be one of torchjd.aggregation, .* got Linear"):
         AggregatedGradients(TASKS, aggregator=nn.Linear(3, 1))
-    with pytest.raises(ValueError, match=r"aggregator CAGrad needs options, so give it made, not its name: .*'c'"):
+    with pytest.raises(ValueError, match=r"aggregator CAGrad needs options: pass it built, not its name: .*'c'"):
         AggregatedGradients(TASKS, aggregator="CAGrad")
     state = AggregatedGradients(TASKS).state_dict()
     with pytest.raises(ValueError, match="aggregator must be the one that the state was saved with; got NashMTL"):

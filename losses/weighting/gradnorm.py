@@ -1,22 +1,21 @@
 """GradNorm: task weights that make the tasks' gradients on the last shared layer alike, at the price of one layer."""
 
-import functools
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
-import torch.distributed
 from torch import Tensor, nn
 
-from losses.convention import at_least_float32, check_choice, check_number
-from losses.per_task_adam import PerTaskAdam
-from losses.weighting import Weighting, sum_over_processes, task_values
+from losses.convention import check_choice, check_number
+from losses.weighting.base import Features, levels_of, sum_over_processes, task_values
+from losses.weighting.per_task_adam import PerTaskAdam
+from losses.weighting.tap import Gradients, TappedWeighting
 
 WeightOptimizer = Literal["adam", "sgd"]
 
 
-class GradNorm(Weighting):
-    r"""Gradient normalisation, Algorithm 1 of Chen et al. 2018: each task learns at its rate.
+class GradNorm(TappedWeighting):
+    r"""Gradient normalization, Algorithm 1 of Chen et al. 2018: each task learns at its rate.
 
     With :math:`W` the weight of the last shared layer, :math:`G_i = \lVert \nabla_W w_i L_i \rVert_2` and the inverse
     training rates :math:`r_i = (L_i / L_i(0)) / \mathrm{mean}_j (L_j / L_j(0))`, the weights descend on
@@ -41,15 +40,24 @@ class GradNorm(Weighting):
         smallest: weights stay above this, > 0, before they are scaled back: the paper's may become negative.
 
     Raises:
-        ValueError: an option outside its range, or of another task; :meth:`step` without :meth:`branch`.
+        ValueError: an option outside its range, or of another task; in :meth:`step`: a task whose gradient did not
+            arrive at its view.
+
+    Example:
+        >>> last = torch.nn.Linear(2, 2, bias=False)
+        >>> weighting = GradNorm(["seg", "depth"], alpha=0.0)
+        >>> for _ in range(200):
+        ...     views = weighting.branch(last(torch.eye(2)), last.weight)
+        ...     weighting({"seg": views["seg"].sum(), "depth": 9 * views["depth"].sum()}).backward()
+        ...     weighting.step()
+        >>> {task: round(weighting.report()[f"weight/{task}"].item(), 1) for task in weighting.tasks}
+        {'seg': 1.8, 'depth': 0.2}
     """
 
     current: Tensor
     initial: Tensor
     _gradients: Tensor | None  # of w_i L_i, T x the shape of W, summed since the last step
     _shape: torch.Size | None = None  # of W
-    _backwards: int
-    _scale: Tensor
 
     def __init__(
         self,
@@ -70,44 +78,37 @@ class GradNorm(Weighting):
         self.lr = lr
         self.smallest = smallest
         self.adam = PerTaskAdam(len(self.tasks), lr=lr) if optimizer == "adam" else None
-        self.register_buffer("current", torch.ones(len(self.tasks)))
+        self.register_buffer("current", torch.ones_like(self._nothing))
         initial = task_values("initial_losses", self.tasks, initial_losses, default=torch.nan, above=0)
         self.register_buffer("initial", initial)
         self._norms = self._targets = self._rates = torch.full_like(self.current, torch.nan)
-        self._forget()
 
-    def branch(self, features: Tensor, weight: nn.Parameter) -> dict[str, Tensor]:
-        """Give each task its view of the shared features, at which its gradient is measured.
+    def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
+        """Return for each task its view of the shared features, at which its gradient is measured.
 
         Args:
-            features: the output of the last shared layer; every task's head must start from its own view of it, and its
-                first operation must not be in place.
+            features: the output of the last shared layer, or a tuple or list of several that all depend on it; every
+                task's head must start from its own view of it, and its first operation must not be in place.
             weight: the weight of that layer, :math:`W`.
 
         Returns:
-            For each task a view of ``features``; in evaluation and without gradients ``features`` itself.
+            For each task a view of ``features``; in evaluation and without gradients ``features`` themselves.
 
         Raises:
-            ValueError: the layer is frozen, or ``features`` do not depend on it.
+            TypeError: ``features`` are neither a tensor nor a tuple or list of tensors.
+            ValueError: the layer is frozen, or ``features`` require no gradient; in the backward pass: they do not
+                depend on ``weight``.
         """
-        if not (self.training and torch.is_grad_enabled()):
-            return super().branch(features, weight)
-        if not weight.requires_grad:
-            raise ValueError("weight must require gradients: GradNorm cannot measure at a frozen last shared layer")
-        if not features.requires_grad:
-            raise ValueError("features must come out of the last shared layer; they require no gradient")
-        self._shape = weight.shape
-        shared = features.view_as(features)
-        arrived: dict[str, Tensor] = {}
-        views = {task: shared.view_as(shared) for task in self.tasks}
-        for task, view in views.items():
-            view.register_hook(functools.partial(arrived.__setitem__, task))
-        # On the view of the features: on themselves it would be called again by its own call of autograd.
-        shared.register_hook(lambda _: self._measure(features, weight, arrived))
-        return views
+        if self.training and torch.is_grad_enabled():
+            if not weight.requires_grad:
+                raise ValueError("weight must require gradients: GradNorm cannot measure at a frozen last shared layer")
+            if not any(level.requires_grad for level in levels_of(features)):
+                raise ValueError("features must come out of the last shared layer; they require no gradient")
+            self._shape = weight.shape
+        return super().branch(features, weight)
 
     def report(self) -> dict[str, Tensor]:
-        """Give ``weight/TASK``, and ``gradient_norm/``, ``target_norm/`` and ``training_rate/`` of the last step."""
+        """Return ``weight/TASK``, and ``gradient_norm/``, ``target_norm/`` and ``training_rate/`` of the last step."""
         measured = {"gradient_norm": self._norms, "target_norm": self._targets, "training_rate": self._rates}
         return super().report() | {
             f"{name}/{task}": value
@@ -118,24 +119,26 @@ class GradNorm(Weighting):
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return self.current, self._nothing
 
-    def _back_propagated(self, losses: Tensor, present: Tensor, scale: Tensor) -> None:
-        super()._back_propagated(losses, present, scale)
-        self._scale = at_least_float32(scale)
-        self._backwards += 1
-
-    def _measure(self, features: Tensor, weight: nn.Parameter, arrived: dict[str, Tensor]) -> None:
-        """Take the tasks' gradients, which have arrived at the features, on over the last shared layer."""
+    def _tap(
+        self,
+        levels: tuple[Tensor, ...],
+        weight: nn.Parameter,
+        gradients: dict[str, list[Tensor | None]],
+        totals: Gradients,
+    ) -> Gradients:
         if self._gradients is None:
             self._gradients = weight.new_zeros(len(self.tasks), *weight.shape, dtype=self.current.dtype)
-        for task, gradient in arrived.items():
-            (of_weight,) = torch.autograd.grad(features, weight, gradient, retain_graph=True)
-            self._gradients[self.tasks.index(task)] += of_weight / self._scale
-        arrived.clear()
+        for task, of_levels in gradients.items():
+            self._gradients[self.tasks.index(task)] += _gradient_of(weight, levels, of_levels) / self._scale
+        return totals
 
     def _learn(self, losses: Tensor, present: Tensor) -> None:
+        super()._learn(losses, present)
         if self._gradients is None:  # no task here, but maybe in another process
-            if self._shape is None or self._passes.any():
-                raise ValueError("GradNorm measured no gradient; every task must start from its view, made by branch")
+            if self._shape is None or self._backwards:
+                raise ValueError(
+                    "GradNorm measured no gradient: step() needs a branch and a backward pass in training mode"
+                )
             self._gradients = self.current.new_zeros(len(self.tasks), *self._shape)
         gradients = sum_over_processes(self._gradients)
         backwards = sum_over_processes(self.current.new_tensor(self._backwards))
@@ -163,7 +166,22 @@ class GradNorm(Weighting):
     def _forget(self) -> None:
         super()._forget()
         self._gradients = None
-        self._backwards = 0
+
+
+def _gradient_of(weight: nn.Parameter, levels: tuple[Tensor, ...], gradients: Gradients) -> Tensor:
+    """Take a task's gradients in the shared features on over the last shared layer."""
+    reached = [(level, gradient) for level, gradient in zip(levels, gradients, strict=True) if gradient is not None]
+    outputs, of_outputs = zip(*reached, strict=True)
+    try:
+        (gradient,) = torch.autograd.grad(outputs, weight, of_outputs, retain_graph=True, allow_unused=True)
+    except RuntimeError as error:  # reentrant checkpointing between the two, which says so itself
+        raise RuntimeError(f"GradNorm cannot measure between weight and features: {error}") from error
+    if gradient is None:
+        raise ValueError(
+            "weight must be that of a layer that the features depend on, and not inside a checkpoint with "
+            f"use_reentrant=True; the weight of shape {tuple(weight.shape)} is not in their graph"
+        )
+    return gradient
 
 
 def _mean(values: Tensor, present: Tensor) -> Tensor:

@@ -1,16 +1,14 @@
 """Small trainings, a few seconds each, whose losses the figures of the command line show."""
 
 import contextlib
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from losses.classification import cross_entropy_loss
 from losses.regression import l1_loss, mse_loss
-from losses.uncertainty import UncertaintyWeighting
+from losses.weighting import UncertaintyWeighting
 
 OUTLIERS = 0.1  # share of the training targets
 SHAPES = 4
@@ -84,38 +82,40 @@ def _train_with_outliers(loss: Callable[[Tensor, Tensor], Tensor], steps: int, e
 
 
 def train_with_uncertainty(
-    metrics: Path, *, noises: Sequence[float] = (0.1, 0.3, 1.0), steps: int = 1000, every: int = 10, seed: int = 0
-) -> None:
-    r"""Train tasks of different noise on one trunk, weighted by their uncertainty, and write what was measured.
+    *, noises: Sequence[float] = (0.1, 0.3, 1.0), steps: int = 1000, every: int = 10, seed: int = 0
+) -> dict[str, list[tuple[float, float]]]:
+    r"""Train tasks of different noise on one trunk, weighted by their uncertainty.
 
     A weight goes to :math:`1 / 2L` (see :class:`losses.UncertaintyWeighting`), and the mean squared error :math:`L` of
-    a task that is learnt is the variance of its noise.
+    a task that is learned is the variance of its noise.
 
     Args:
-        metrics: the CSV file to write: ``step``, ``loss/TASK`` and ``weight/TASK``, the weight that the loss had.
         noises: the standard deviation of the noise in each task's targets.
         steps: batches of 128 points.
-        every: how many batches lie between two rows.
+        every: how many batches lie between two measurements.
         seed: draws the data and the network.
+
+    Returns:
+        For each task the steps of the measurements, each with the weight that its loss had.
     """
     tasks = [f"noise {noise:g}" for noise in noises]
-    with _seeded(seed), metrics.open("w", newline="") as file:
+    weights: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
+    with _seeded(seed):
         network = _perceptron(1, len(tasks))
-        weighting = UncertaintyWeighting(dict.fromkeys(tasks, "gaussian"), lr=1e-2)
+        weighting = UncertaintyWeighting(tasks, lr=1e-2)
         optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
         phases = torch.arange(len(tasks))  # one curve for each task
-        table = csv.writer(file)
-        table.writerow(["step", *(f"loss/{task}" for task in tasks), *(f"weight/{task}" for task in tasks)])
         for step in range(steps + 1):
             input = 2 * torch.rand(128, 1) - 1
             target = torch.sin(3 * input + phases) + torch.tensor(noises) * torch.randn(128, len(tasks))
             errors = mse_loss(network(input), target, reduction="none").mean(0)
             total = weighting(dict(zip(tasks, errors, strict=True)))
             if step % every == 0:
-                weights = weighting.report()
-                table.writerow([step, *errors.tolist(), *(weights[f"weight/{task}"].item() for task in tasks)])
+                for task, of_task in weights.items():
+                    of_task.append((step, weighting.report()[f"weight/{task}"].item()))
             _update(optimizer, total)
             weighting.step()
+    return weights
 
 
 @contextlib.contextmanager

@@ -1,20 +1,22 @@
-"""Weightings: one total out of the losses of several tasks."""
+"""What all weightings have in common."""
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Self, TypeVar
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from losses.convention import at_least_float32, check_number, without_rounding
-from losses.static_weights import read_weights
+from losses.convention import at_least_float32, check_number, stored_dtype, without_rounding
+
+Features = TypeVar("Features", bound=Tensor | Sequence[Tensor])
+MANY_PASSES = 1000  # more than anybody accumulates before a step
 
 
 class Weighting(nn.Module, ABC):
-    r"""Base of the weightings: makes :math:`\sum_i w_i L_i` of the losses of named tasks, with weights of its own.
+    r"""Base of the weightings: computes :math:`\sum_i w_i L_i` from the losses of named tasks, with weights of its own.
 
     A training step, in any loop::
 
@@ -26,44 +28,53 @@ class Weighting(nn.Module, ABC):
         optimizer.step()
 
     What a weighting learns or remembers is in its ``state_dict``. It learns by itself, in at least float32, from
-    gradients in closed form: no optimiser of the network's has it, so that neither weight decay nor gradient clipping
-    reach it. Several backward passes before a :meth:`step` count as one, of their mean. With ``torch.distributed`` all
-    processes call :meth:`step` together, and their weights stay the same to the bit.
+    gradients in closed form: no optimizer of the network holds it, so that neither weight decay nor gradient clipping
+    reaches it. Several backward passes before a :meth:`step` count as one, of their mean. With ``torch.distributed``
+    all processes call :meth:`step` together, and their weights stay the same to the bit.
 
     Args:
         tasks: the names of the tasks.
 
     Raises:
+        TypeError: one string in place of several names.
         ValueError: no task, or two of one name.
     """
 
     _nothing: Tensor
     _losses: Tensor
     _passes: Tensor
+    _backwards: int  # since the last step
 
     def __init__(self, tasks: Iterable[str]) -> None:
         super().__init__()
+        if isinstance(tasks, str):
+            raise TypeError(f"tasks must be several names, as in [{tasks!r}]; got the string {tasks!r}")
         self.tasks = tuple(tasks)
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tasks must be one or more different names; got {', '.join(self.tasks) or 'none'}")
-        self.register_buffer("_nothing", torch.zeros(len(self.tasks)), persistent=False)
+        self.register_buffer("_nothing", torch.zeros(len(self.tasks), dtype=stored_dtype()), persistent=False)
         self._weights_in_force: dict[str, Tensor] = {}
         self._forget()
 
-    def branch(self, features: Tensor, weight: nn.Parameter) -> dict[str, Tensor]:
-        """Give each task its view of the features that all share; a weighting that needs gradients measures them here.
+    def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
+        """Return for each task its view of the features that all share, at which some weightings measure gradients.
 
         Args:
-            features: the output of the last shared layer, of any shape.
+            features: the output of the last shared layer, of any shape; or a tuple or list of several, such as the
+                levels of a pyramid.
             weight: the weight of that layer.
 
         Returns:
-            For each task a tensor equal to ``features``.
+            For each task what equals ``features``.
+
+        Raises:
+            TypeError: ``features`` are neither a tensor nor a tuple or list of tensors.
         """
+        levels_of(features)
         return dict.fromkeys(self.tasks, features)
 
     def forward(self, losses: Mapping[str, Tensor | None]) -> Tensor:
-        """Make the total to back-propagate.
+        """Compute the total to back-propagate.
 
         Args:
             losses: a scalar for each task. A task that is missing, or None, has no labels in this batch: nothing that
@@ -73,12 +84,15 @@ class Weighting(nn.Module, ABC):
             A scalar in at least float32. Without any task 0, without a graph.
 
         Raises:
+            TypeError: a loss is no tensor.
             ValueError: an unknown task, or a loss that is no scalar.
         """
         present = {task: loss for task, loss in losses.items() if loss is not None}
         for task, loss in present.items():
             if task not in self.tasks:
                 raise ValueError(f"losses must be of the tasks {', '.join(self.tasks)}; got {task}")
+            if not isinstance(loss, Tensor):
+                raise TypeError(f"the loss of {task} must be a tensor; got {type(loss).__name__}")
             if loss.dim():
                 raise ValueError(f"the loss of {task} must be a scalar; got the shape {tuple(loss.shape)}")
         if not present:
@@ -94,25 +108,26 @@ class Weighting(nn.Module, ABC):
         terms = [self._weights_in_force[task] * at_least_float32(loss) for task, loss in present.items()]
         total = torch.stack(terms).sum() + torch.where(is_present, offsets, 0).sum()
         if total.requires_grad:  # what is only looked at leaves no trace
-            total.register_hook(lambda scale: self._back_propagated(losses_by_task, is_present, scale))
+            tasks = tuple(present)
+            total.register_hook(lambda scale: self._back_propagated(tasks, losses_by_task, is_present, scale))
         return total
 
     @torch.no_grad()
     def step(self) -> None:
-        """Learn from the backward passes since the last step: after ``backward``, before the optimiser's step."""
+        """Learn from the backward passes since the last step: after ``backward``, before the optimizer's step."""
         sums, passes = sum_over_processes(self._losses), sum_over_processes(self._passes)
         self._learn(sums / passes.clamp_min(1), passes > 0)
         self._forget()
 
     def skip(self) -> None:
-        """Forget the backward passes since the last step, where the optimiser skips its step (in all processes)."""
+        """Forget the backward passes since the last step, where the optimizer skips its step (in all processes)."""
         self._forget()
 
     def end_epoch(self) -> None:
-        """Say that an epoch of training is over; for weightings that compare epochs."""
+        """End an epoch of training, for weightings that compare epochs."""
 
     def report(self) -> dict[str, Tensor]:
-        """Give what is worth a line in a log: the weights of the last call, ``weight/TASK``, and what made them."""
+        """Return what is worth a line in a log: the weights of the last call, ``weight/TASK``, and what led to them."""
         return {f"weight/{task}": weight for task, weight in self._weights_in_force.items()}
 
     @abstractmethod
@@ -122,15 +137,23 @@ class Weighting(nn.Module, ABC):
     def _learn(self, losses: Tensor, present: Tensor) -> None:
         """Take the mean losses since the last step, over all processes, of the tasks that were present in any."""
 
-    def _back_propagated(self, losses: Tensor, present: Tensor, scale: Tensor) -> None:
+    def _back_propagated(self, tasks: tuple[str, ...], losses: Tensor, present: Tensor, scale: Tensor) -> None:
         """Note a backward pass; ``scale`` is the total's gradient: a scaler's factor, or 1 / accumulated batches."""
         self._losses = self._losses.to(losses) + losses
         self._passes = self._passes.to(losses) + present
+        self._backwards += 1
+        if self._backwards == MANY_PASSES and type(self)._learn is not Weighting._learn:
+            warnings.warn(
+                f"{type(self).__name__}: {MANY_PASSES} backward passes without a step(), so nothing is learned; "
+                "call it before each step of the optimizer",
+                stacklevel=2,
+            )
 
     def _forget(self) -> None:
         # Plain attributes: what was seen since the last step is no state, and must not be broadcast as buffers are.
         self._losses = torch.zeros_like(self._nothing)
         self._passes = torch.zeros_like(self._nothing)
+        self._backwards = 0
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         moved = super()._apply(without_rounding(fn), recurse)
@@ -138,91 +161,16 @@ class Weighting(nn.Module, ABC):
         return moved
 
 
-class FixedWeighting(Weighting):
-    """Weights that stay as they are; equal ones unless said otherwise.
-
-    Args:
-        tasks: the names of the tasks.
-        weights: one weight >= 0 for each task, or a JSON file of them; 1 for all if left out.
+def levels_of(features: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the tensors of features, one or several.
 
     Raises:
-        ValueError: weights of other tasks than ``tasks``, or negative ones; a file that holds no weights.
+        TypeError: neither a tensor nor a tuple or list of tensors.
     """
-
-    fixed: Tensor
-
-    def __init__(self, tasks: Iterable[str], *, weights: Mapping[str, float] | str | Path | None = None) -> None:
-        super().__init__(tasks)
-        name = "weights"
-        if isinstance(weights, str | Path):
-            name, weights = f"weights in {weights}", read_weights(weights)
-        self.register_buffer("fixed", task_values(name, self.tasks, weights, default=1.0, at_least=0))
-
-    def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        return self.fixed, self._nothing
-
-
-class GeometricMean(Weighting):
-    r"""The geometric mean of the losses, :math:`(\prod_i L_i)^{1/n}` (Chennupati et al. 2019), whatever their scales.
-
-    Its gradient is that of a sum with the weights :math:`\bar L / (n L_i)`. All losses must be above 0.
-
-    Args:
-        tasks: the names of the tasks.
-    """
-
-    def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        count = present.sum()
-        safe = torch.where(present, losses, 1)
-        return (safe.log().sum() / count).exp() / (count * safe), self._nothing
-
-
-class DynamicWeightAverage(Weighting):
-    r"""Dynamic weight average, :math:`w_i = T\,\mathrm{softmax}_i(r_i/\tau)` (Liu et al. 2019), for T tasks.
-
-    :math:`r_i` is the mean loss of the last epoch over that of the one before: what falls slowly counts more. The first
-    two epochs weigh all tasks alike. Call :meth:`end_epoch` after each epoch.
-
-    Args:
-        tasks: the names of the tasks.
-        temperature: :math:`\tau` > 0; the paper's is 2. Larger ones weigh more evenly.
-
-    Raises:
-        ValueError: ``temperature`` is not above 0.
-    """
-
-    current: Tensor
-    sums: Tensor
-    steps: Tensor
-    last: Tensor
-
-    def __init__(self, tasks: Iterable[str], *, temperature: float = 2.0) -> None:
-        super().__init__(tasks)
-        check_number("temperature", temperature, above=0)
-        self.temperature = temperature
-        self.register_buffer("current", torch.ones(len(self.tasks)))
-        for name in ("sums", "steps"):
-            self.register_buffer(name, torch.zeros(len(self.tasks)))
-        self.register_buffer("last", torch.full((len(self.tasks),), torch.nan))
-
-    def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        return self.current, self._nothing
-
-    def _learn(self, losses: Tensor, present: Tensor) -> None:
-        self.sums += torch.where(present, losses, 0)
-        self.steps += present
-
-    @torch.no_grad()
-    def end_epoch(self) -> None:
-        """Set the weights of the next epoch from the losses of this one and the last."""
-        mean = torch.where(self.steps > 0, self.sums / self.steps.clamp_min(1), self.last)
-        rates = mean / self.last
-        known = rates.isfinite()  # the others keep the weight of a task that stands still
-        weights = torch.where(known, rates, 1).div(self.temperature).softmax(0) * len(self.tasks)
-        self.current.copy_(torch.where(known.any(), weights, self.current))
-        self.last.copy_(mean)
-        self.sums.zero_()
-        self.steps.zero_()
+    levels = (features,) if isinstance(features, Tensor) else features
+    if not isinstance(levels, tuple | list) or not levels or not all(isinstance(level, Tensor) for level in levels):
+        raise TypeError(f"features must be a tensor, or a tuple or list of tensors; got {type(features).__name__}")
+    return tuple(levels)
 
 
 def task_values(
@@ -234,7 +182,7 @@ def task_values(
     above: float | None = None,
     at_least: float | None = None,
 ) -> Tensor:
-    """Give the option ``name``, a number for each task, as a tensor in the order of the tasks.
+    """Return the option ``name``, a number for each task, as a tensor in the order of the tasks.
 
     Args:
         name: of the option.
@@ -248,16 +196,16 @@ def task_values(
         ValueError: a task is missing or unknown, or a value is outside its range.
     """
     if values is None:
-        return torch.full((len(tasks),), default)
+        return torch.full((len(tasks),), default, dtype=stored_dtype())
     if set(values) != set(tasks):
         raise ValueError(f"{name} must have a value for each of {', '.join(tasks)}; got {', '.join(values) or 'none'}")
     for value in values.values():
         check_number(name, value, above=above, at_least=at_least)
-    return torch.tensor([float(values[task]) for task in tasks])
+    return torch.tensor([values[task] for task in tasks], dtype=stored_dtype())
 
 
 def sum_over_processes(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over all processes of ``torch.distributed``, if there are any."""
+    """Return the sum of a tensor over all processes of ``torch.distributed``, if there are any."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         tensor = tensor.clone()
         torch.distributed.all_reduce(tensor)

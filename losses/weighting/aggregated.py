@@ -1,6 +1,5 @@
 """TorchJD's aggregators as weightings: the trunk goes a direction made of the tasks' gradients, each head its own."""
 
-import functools
 import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from losses.convention import at_least_float32
-from losses.weighting import Weighting
+from losses.weighting.tap import Gradients, TappedWeighting
 
 
-class AggregatedGradients(Weighting):
+class AggregatedGradients(TappedWeighting):
     r"""Gradient aggregation, :math:`\mathcal A(g_1, \dots, g_T)` of TorchJD's, in one ordinary backward pass.
 
     :math:`g_i` is the gradient of task i in the shared features. When all of them have arrived there, and before they
@@ -35,52 +34,41 @@ class AggregatedGradients(Weighting):
 
     Raises:
         ModuleNotFoundError: TorchJD is not installed.
-        ValueError: no aggregator of TorchJD's, or the name of one that needs options.
+        ValueError: no aggregator of TorchJD's, or the name of one that needs options; in :meth:`step`: a task whose
+            gradient did not arrive at its view.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.eye(2))
+        >>> weighting = AggregatedGradients(["a", "b"], aggregator="UPGrad")
+        >>> views = weighting.branch(torch.ones(1, 2) @ weight, weight)
+        >>> weighting({"a": views["a"][0, 0], "b": views["b"][0, 1] - views["b"][0, 0]}).backward()  # they disagree
+        >>> weight.grad.round(decimals=2)
+        tensor([[0.2500, 0.7500],
+                [0.2500, 0.7500]])
     """
 
     def __init__(self, tasks: Iterable[str], *, aggregator: str | nn.Module = "UPGrad") -> None:
         super().__init__(tasks)
-        made = make_aggregator(aggregator)
+        made = as_aggregator(aggregator)
         # No submodule: its buffers come and go, which load_state_dict refuses, and its precision is not ours to change.
         self._aggregate: Callable[[Tensor], Tensor] = made.__call__
         self._parts = {name or "aggregator": module for name, module in made.named_modules()}
         self._name = str(made)
-        self._scale = torch.ones(())
-        self._found = torch.full_like(self._nothing, torch.nan)
+        self._found: dict[str, Tensor] = {}
         if isinstance(made, importlib.import_module("torchjd.aggregation").WeightedAggregator):
             made.weighting.register_forward_hook(self._note)
 
-    def branch(self, features: Tensor, weight: nn.Parameter) -> dict[str, Tensor]:
-        """Give each task its view of the shared features, at which its gradient is taken.
-
-        Args:
-            features: the output of the last shared layer; every task's head must start from its own view of it, and its
-                first operation must not be in place.
-            weight: not used.
-
-        Returns:
-            For each task a view of ``features``; in evaluation, or if they need no gradient, ``features`` itself.
-        """
-        if not (self.training and torch.is_grad_enabled() and features.requires_grad):
-            return super().branch(features, weight)
-        shared = features.view_as(features)
-        arrived: dict[str, Tensor] = {}
-        views = {task: shared.view_as(shared) for task in self.tasks}
-        for task, view in views.items():
-            view.register_hook(functools.partial(arrived.__setitem__, task))
-        shared.register_hook(lambda gradient: self._replace(gradient, arrived))
-        return views
-
     def report(self) -> dict[str, Tensor]:
-        """Give ``weight/TASK`` of the last backward pass; NaN for aggregators that do not make a weighted sum."""
-        return {f"weight/{task}": weight for task, weight in zip(self.tasks, self._found, strict=True)}
+        """Return ``weight/TASK`` of the last backward pass; NaN for aggregators that do not make a weighted sum."""
+        unknown = self._nothing.new_full((), torch.nan)
+        return {f"weight/{task}": self._found.get(task, unknown) for task in self.tasks}
 
     def get_extra_state(self) -> dict[str, dict[str, Any]]:
-        """Give what the parts of the aggregator remember, by their names."""
+        """Return what the parts of the aggregator remember, by their names."""
         return {name: _memory(part) for name, part in self._parts.items()}
 
     def set_extra_state(self, state: dict[str, dict[str, Any]]) -> None:
-        """Make the aggregator go on from what :meth:`get_extra_state` gave.
+        """Restore what :meth:`get_extra_state` returned.
 
         Raises:
             ValueError: the state is another aggregator's.
@@ -98,30 +86,39 @@ class AggregatedGradients(Weighting):
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return torch.ones_like(losses), self._nothing
 
-    def _back_propagated(self, losses: Tensor, present: Tensor, scale: Tensor) -> None:
-        super()._back_propagated(losses, present, scale)
-        self._scale = at_least_float32(scale)
-
     @torch.no_grad()
-    def _replace(self, gradient: Tensor, arrived: dict[str, Tensor]) -> Tensor:
-        """Give what goes on into the trunk instead of the sum of the tasks' gradients."""
-        self._rows = [task in arrived for task in self.tasks]
-        gradients = [at_least_float32(arrived[task]).flatten() for task in self.tasks if task in arrived]
-        arrived.clear()
-        matrix = torch.stack(gradients) / self._scale
-        self._found = torch.full_like(self._nothing, torch.nan)
+    def _tap(
+        self,
+        levels: tuple[Tensor, ...],
+        weight: nn.Parameter,
+        gradients: dict[str, list[Tensor | None]],
+        totals: Gradients,
+    ) -> Gradients:
+        self._found = {}
+        self._aggregated = tuple(gradients)
+        reached = [total for total in totals if total is not None]
+        rows = [
+            [
+                at_least_float32(torch.zeros_like(total) if gradient is None else gradient).flatten()
+                for total, gradient in zip(totals, of_levels, strict=True)
+                if total is not None
+            ]
+            for of_levels in gradients.values()
+        ]
+        matrix = torch.stack([torch.cat(row) for row in rows]) / self._scale
         if not matrix.isfinite().all():
-            return gradient
+            return totals
         with torch.autocast(matrix.device.type, enabled=False):
-            direction = self._aggregate(matrix)
-        return (direction * self._scale).view_as(gradient).to(gradient)
+            direction = self._aggregate(matrix) * self._scale
+        parts = iter(direction.split([total.numel() for total in reached]))
+        return [None if total is None else next(parts).view_as(total).to(total) for total in totals]
 
     def _note(self, part: nn.Module, inputs: tuple[Tensor, ...], weights: Tensor) -> None:
-        self._found[torch.tensor(self._rows)] = weights.detach().to(self._found)
+        self._found = dict(zip(self._aggregated, weights.detach().to(self._nothing), strict=True))
 
 
-def make_aggregator(aggregator: str | nn.Module) -> nn.Module:
-    """Make the aggregator of TorchJD's that has a name and needs no options, or take one that is made.
+def as_aggregator(aggregator: str | nn.Module) -> nn.Module:
+    """Return an aggregator of TorchJD's, built if its name is given.
 
     Args:
         aggregator: a class of ``torchjd.aggregation`` by its name, or an object of one.
@@ -145,7 +142,7 @@ def make_aggregator(aggregator: str | nn.Module) -> nn.Module:
     try:
         return kind()
     except TypeError as error:
-        raise ValueError(f"aggregator {aggregator} needs options, so give it made, not its name: {error}") from None
+        raise ValueError(f"aggregator {aggregator} needs options: pass it built, not its name: {error}") from None
 
 
 def _memory(part: nn.Module) -> dict[str, Any]:

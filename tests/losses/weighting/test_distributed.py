@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
 from losses import AggregatedGradients, GradNorm, UncertaintyWeighting, Weighting
-from tests.losses.test_gradnorm import TASKS, Network, batch
+from tests.losses.weighting.network import TASKS, Network, batch
 
 STEPS = 4
 PROCESSES = 2
