@@ -26,6 +26,6 @@ class DeepLab(nn.Module):
         return {task: self.heads[task](views[task]).square().mean() for task in CHANNELS}
 
     def step(self, weighting: Weighting, images: Tensor) -> None:
-        """A step of training, but for the optimiser's, which is the same for all weightings."""
+        """A step of training, but for the optimizer's, which is the same for all weightings."""
         weighting(self.losses(weighting.branch(self.trunk(images), self.last.weight))).backward()
         weighting.step()

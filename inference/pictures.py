@@ -94,7 +94,7 @@ def read_upright(file: File, name: str | Path | None = None) -> Image.Image:
 
 
 def _silent_loss(image: Image.Image) -> str | None:
-    """Say what Pillow would lose of an opened picture, if anything."""
+    """Return what Pillow would drop from an opened picture, as the end of a message, or None."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a JPEG of a phone, which holds its own preview or depth beside it
         return f"{frames} pages or frames, of which only the first would be used; save each as a file of its own"
@@ -113,7 +113,7 @@ def _silent_loss(image: Image.Image) -> str | None:
 
 
 def _unidentified(file: File) -> str:
-    """Tell a TIFF of a kind that Pillow does not read from what is not a picture at all."""
+    """Return the end of a message that tells an unsupported TIFF from a file that is not a picture."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
             start = opened.read(4)

@@ -26,12 +26,12 @@ def toy(out: Path = Path("runs/toy"), seeds: int = 3, steps: int = 3000) -> None
 
     The regressions are alike but for their scale: 1 and 100, or ten that are drawn. What is compared is the sum of the
     test losses, each as a part of what it was before training; so every task counts the same, and the number of tasks
-    is what an untrained network has. All methods see the same data and start from the same network. Ten to twenty
+    is what an untrained network scores. All methods see the same data and start from the same network. Ten to twenty
     minutes on one core.
 
     Args:
         out: folder of the results: toy.md, a table, and toy.png, the losses and GradNorm's weights over the steps.
-        seeds: trainings of each method, at least 1, on other data and from other networks.
+        seeds: runs of each method, at least 1, on other data and from other networks.
         steps: of each training, at least 1; batches of 100.
     """
     for name, value in ("seeds", seeds), ("steps", steps):
@@ -98,7 +98,7 @@ class Network(nn.Module):
 
 @dataclass
 class Run:
-    """What was measured in a training, at the steps in ``steps``: the sum of loss ratios, and each task's weight."""
+    """What was measured in a run, at the steps in ``steps``: the sum of loss ratios, and each task's weight."""
 
     scales: list[float]
     steps: list[int] = field(default_factory=list)

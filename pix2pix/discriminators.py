@@ -1,4 +1,4 @@
-"""The discriminator: judges every patch of a picture."""
+"""The discriminator, which scores every patch of a picture."""
 
 from abc import abstractmethod
 
@@ -10,7 +10,7 @@ from pix2pix.layers import Norm, initialize, needs_bias, normalization
 
 
 class Discriminator(Network):
-    """A network that gives scores (raw, no sigmoid) to pictures: N x C x H x W -> N x 1 x H' x W'.
+    """A network that scores pictures (raw, no sigmoid): N x C x H x W -> N x 1 x H' x W'.
 
     Args:
         in_channels: channels of its input; with a condition, those of condition and picture together.
@@ -48,7 +48,7 @@ class PatchDiscriminator(Discriminator):
             picture alone for an unconditional discriminator.
         base_channels: channels after the first convolution; they double at each layer up to 8 times this.
         layers: how many convolutions halve the size, 0 to 6; 0 judges each pixel by itself (1 x 1 convolutions).
-        norm: normalisation after every convolution but the first and the last.
+        norm: normalization after every convolution but the first and the last.
         spectral_norm: divide every convolution's weight by its largest singular value (Miyato et al. 2018).
 
     Raises:

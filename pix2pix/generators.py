@@ -32,7 +32,7 @@ class Generator(Network):
         """Translate pictures N x in_channels x H x W in [-1, 1]."""
 
     def check(self, x: Tensor) -> None:
-        """Refuse pictures that do not fit.
+        """Require pictures that fit the network.
 
         Raises:
             ValueError: not ``in_channels``, or H or W is no multiple of ``stride``; the message names those next to it.
@@ -72,7 +72,7 @@ class UNetGenerator(Generator):
         out_channels: channels of the output picture.
         base_channels: channels after the first convolution; they double at each level up to 8 times this.
         levels: how often the size is halved, at least 2; the parameters are 54,413,955 for 8 levels and 64 channels.
-        norm: normalisation after every convolution but the first, the innermost and the last. ``batch`` is the
+        norm: normalization after every convolution but the first, the innermost and the last. ``batch`` is the
             paper's, which with batch size 1 is ``instance`` in training.
         dropout: probability of zeroing an element after the decoder's levels where the reference does it: the
             levels - 5 that follow the innermost. It is the generator's only noise. 0 for none.
@@ -150,7 +150,7 @@ class ResNetGenerator(Generator):
         out_channels: channels of the output picture.
         base_channels: channels after the first convolution; the residual blocks have 4 times as many.
         blocks: how many residual blocks: 6 for pictures up to 128, 9 for 256 and more.
-        norm: normalisation after every convolution but the last.
+        norm: normalization after every convolution but the last.
         dropout: probability of zeroing an element inside each residual block; 0 for none, 0.5 in the reference.
         upsampling: ``transposed`` convolutions as in the paper; or ``resize`` (nearest, then a 3 x 3 convolution),
             which leaves no checkerboard pattern (Odena et al. 2016).
@@ -218,12 +218,12 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give x + F(x)."""
+        """Compute x + F(x)."""
         return x + self.residual(x)
 
 
 def upsample(before: int, width: int, upsampling: Upsampling, bias: bool, kernel: int = 4) -> list[nn.Module]:
-    """Make the layers that double the size and turn ``before`` channels into ``width``."""
+    """Build the layers that double the size and change the channels from ``before`` to ``width``."""
     if upsampling == "transposed":
         # Kernel 4 gives twice the size as it is, kernel 3 with one more row and column.
         extra = 1 if kernel == 3 else 0

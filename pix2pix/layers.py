@@ -1,4 +1,4 @@
-"""What generators and discriminators are made of: a normalisation by name, the initialisation."""
+"""What generators and discriminators share: normalization by name, and initialization."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Norm = Literal["batch", "instance", "none"]
 
 
 def normalization(norm: Norm, channels: int) -> nn.Module:
-    """Make the normalisation of ``channels`` feature maps.
+    """Build the normalization of ``channels`` feature maps.
 
     Args:
         norm: ``batch``; ``instance`` (no learned scale, no running statistics, as in the reference); or ``none``.
@@ -24,7 +24,7 @@ def normalization(norm: Norm, channels: int) -> nn.Module:
 
 
 def needs_bias(norm: Norm) -> bool:
-    """Whether a convolution before ``norm`` has a bias: the shift of a batch norm would do the same work twice."""
+    """Return whether a convolution before ``norm`` has a bias; the shift of batch norm makes one redundant."""
     return norm != "batch"
 
 

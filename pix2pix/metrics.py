@@ -1,4 +1,7 @@
-"""How close translated pictures are to the truth: L1, PSNR and SSIM."""
+"""How close translated pictures are to their targets: L1, PSNR and SSIM."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,7 +18,7 @@ class ImageMetrics(MetricCollection):
 
     Args:
         prefix: what the names begin with: ``val/`` gives ``val/l1``, ``val/psnr``, ``val/ssim``.
-        across_processes: whether the results are of all processes' pictures together, which all have to ask for then.
+        across_processes: whether the results are of all processes' pictures together, which must all compute them then.
     """
 
     def __init__(self, prefix: str, across_processes: bool = True) -> None:
@@ -29,10 +32,21 @@ class ImageMetrics(MetricCollection):
         )
 
     def update(self, output: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Take in pictures N x C x H x W in [-1, 1] and their truth."""
-        # Outside autocast: under bfloat16 SSIM's convolutions are wrong in the second digit.
-        with torch.autocast(output.device.type, enabled=False):
+        """Update the metrics with pictures N x C x H x W in [-1, 1] and their targets."""
+        # Outside autocast, and not in TF32: SSIM's convolutions are wrong in the second or first digit in these.
+        with torch.autocast(output.device.type, enabled=False), float32_convolutions():
             super().update(unit_range(output).float(), unit_range(target).float())
+
+
+@contextmanager
+def float32_convolutions() -> Iterator[None]:
+    """Compute convolutions of float32 on a GPU in float32, and not in TF32 as torch does by default."""
+    cudnn = torch.backends.cudnn
+    allowed, cudnn.allow_tf32 = cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32 = allowed
 
 
 def unit_range(pictures: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""pix2pix as a LightningModule: the networks, their two optimisers, and the step that trains them."""
+"""pix2pix as a LightningModule: the networks, their two optimizers, and the step that trains them."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,7 +20,7 @@ from training import Model, Prediction
 
 
 class Batch(TypedDict):
-    """Pictures N x C x H x W in [-1, 1], what they shall become, and N names."""
+    """Inputs and targets, N x C x H x W in [-1, 1], and N names."""
 
     input: Tensor
     target: Tensor
@@ -30,16 +30,16 @@ class Batch(TypedDict):
 class Pix2Pix(Model):
     r"""Paired image-to-image translation (Isola et al. 2017).
 
-    The discriminator D learns to tell :math:`(x, y)` from :math:`(x, G(x))`, the generator G to be taken for real
-    and to stay near the truth:
+    The discriminator D learns to tell :math:`(x, y)` from :math:`(x, G(x))`; the generator G learns to fool it and to
+    stay close to the target:
 
     .. math:: L_D = \tfrac12 (\ell(D(x, y), 1) + \ell(D(x, G(x)), 0)), \quad
               L_G = \ell(D(x, G(x)), 1) + \lambda \lVert y - G(x) \rVert_1
 
-    One step is one batch: G runs once; D steps on that picture (detached) and on the truth; G steps against the
+    One step is one batch: G runs once; D steps on its output (detached) and on the target; G steps against the
     updated, frozen D. Learning rates are constant for ``constant_epochs`` epochs, then fall linearly towards 0.
 
-    The trainer's steps are batches: D's optimiser steps through the strategy, which the trainer does not count, so
+    The trainer's steps are batches: D's optimizer steps through the strategy, which the trainer does not count, so
     ``max_steps``, ``global_step`` in checkpoints and ``every_n_train_steps`` count G's steps, one for each batch.
 
     Logged for each batch: train/G_gan, train/G_l1 (before lambda), train/D_real, train/D_fake (before the half),
@@ -171,7 +171,7 @@ class Pix2Pix(Model):
         _, optimizer = self.trainer.optimizers
         optimizer.zero_grad()
         self.manual_backward(loss)
-        # Through the strategy, as Lightning's optimisers do it themselves, but uncounted: see the class's docstring.
+        # Through the strategy, as Lightning's optimizers do it themselves, but uncounted: see the class's docstring.
         self.trainer.strategy.optimizer_step(optimizer, closure=lambda: None)
 
         self.log_dict(
@@ -215,7 +215,7 @@ class Pix2Pix(Model):
                 group["lr"] = factor * rate
 
     def on_train_epoch_end(self) -> None:
-        """Log the learning rates; here, as a run that is resumed in an epoch's middle has not seen its begin."""
+        """Log the learning rates; at the end, as a run resumed in the middle of an epoch has not seen its start."""
         names = ("lr/G", "lr/D")
         rates = [optimizer.param_groups[0]["lr"] for optimizer in self.trainer.optimizers]
         self.log_dict(dict(zip(names, rates, strict=True)), sync_dist=True)  # equal everywhere; Lightning asks for it
@@ -223,12 +223,12 @@ class Pix2Pix(Model):
     # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one batch of held-out pairs."""
+        """Evaluate a batch of validation pairs."""
         self.val_metrics.update(self._translate(batch), batch["target"])
         self.log_dict(self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure one batch of test pairs."""
+        """Evaluate a batch of test pairs."""
         self.test_metrics.update(self._translate(batch), batch["target"])
         self.log_dict(self.test_metrics)
 

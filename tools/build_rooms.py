@@ -5,8 +5,8 @@ All surfaces that are not furniture are drawn by ``surfaces.py``.
 
     python tools/build_rooms.py --work /tmp/rooms    # some 15 minutes on one core; continues where it was stopped
 
-The rooms of the test split are furnished with other models than those of training. A pixel's colour is the mean of
-``--samples`` paths. What noise is left is smoothed over neighbours of like depth, normal, albedo and light, a joint
+The rooms of the test split are furnished with other models than those of training. A pixel's color is the mean of
+``--samples`` paths. What noise is left is smoothed over neighbors of like depth, normal, albedo and light, a joint
 bilateral filter. Depth, labels, normals and boxes come of one ray through the middle of each pixel and are exact.
 """
 
@@ -25,7 +25,7 @@ import mitsuba
 import numpy as np
 import pyarrow as arrow
 from exposure import smooth, tone
-from furniture import FurnitureError, Model, catalogue, load
+from furniture import FurnitureError, Model, catalog, load
 from PIL import Image
 from pyarrow import parquet
 from room_layout import PROCEDURAL, Room
@@ -38,24 +38,24 @@ WIDTH, HEIGHT = 128, 96
 VOID = 255
 TEST_MODELS = 0.25  # part of each class's models that only test rooms have
 FEWEST_PIXELS = 20  # of an instance that gets a box
-LICENCE = """\
-# Licences of rooms.parquet
+LICENSE = """\
+# Licenses of rooms.parquet
 
 The pictures in `rooms.parquet` were made for this project with `tools/build_rooms.py` and may be used under the
-licence CC BY 3.0 <https://creativecommons.org/licenses/by/3.0/>. They show furniture models of the Debian package
+license CC BY 3.0 <https://creativecommons.org/licenses/by/3.0/>. They show furniture models of the Debian package
 `sweethome3d-furniture` 1.8 by the authors named below, under CC BY 3.0, CC BY 3.0 US
 <https://creativecommons.org/licenses/by/3.0/us/> or CC0 1.0 <https://creativecommons.org/publicdomain/zero/1.0/>.
 Changes: the models were scaled, given opaque matt surfaces, placed in rooms and rendered. Walls, floors, windows,
 lamps, paintings, books and the shelves named `procedural` are drawn by the program.
 
-| model | class | title | author | licence |
+| model | class | title | author | license |
 | --- | --- | --- | --- | --- |
 """
 COLUMNS = ("image", "label", "depth", "normal")
 
 
 def main() -> None:
-    """Render what is missing in the work folder, then write the data file and its licences."""
+    """Render what is missing in the work folder, then write the data file and its licenses."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for the rooms that are done")
     parser.add_argument("--out", type=Path, default=Path("multitask/data"), help="folder of rooms.parquet")
@@ -78,7 +78,7 @@ def main() -> None:
         rows = sorted(rooms, key=lambda row: (row["split"] != "train", row["scene"]))
         options.out.mkdir(parents=True, exist_ok=True)
         write(options.out / "rooms.parquet", rows)
-        (options.out / "ROOMS-LICENCE.md").write_text(licence(rows, models), encoding="utf-8")
+        (options.out / "ROOMS-LICENSE.md").write_text(license_page(rows, models), encoding="utf-8")
     except (FurnitureError, OSError) as error:
         sys.exit(f"build_rooms: {error}")
 
@@ -91,7 +91,7 @@ def by_turns(room: tuple[str, int, float]) -> tuple[float, str]:
 def usable(folder: Path) -> list[Model]:
     """List the models that can be read; those that cannot are named on the error stream."""
     models = []
-    for model in catalogue(folder):
+    for model in catalog(folder):
         try:
             load(folder, model)
             models.append(model)
@@ -197,7 +197,7 @@ def trace(room: Room, scene: Any, integrator: dict[str, Any], samples: int, seed
             "type": "hdrfilm",
             "width": WIDTH,
             "height": HEIGHT,
-            "rfilter": {"type": "box"},  # no pixel has a part of its neighbour's
+            "rfilter": {"type": "box"},  # no pixel has a part of its neighbor's
             "pixel_format": "rgb",
             "component_format": "float32",
         },
@@ -289,26 +289,26 @@ def write(file: Path, rows: list[dict[str, Any]]) -> None:
         "classes": " ".join(ROOM_CLASSES),
         "image": f"JPEG, sRGB, {WIDTH} x {HEIGHT}",
         "label": f"PNG, 8 bits: index into classes; {VOID} would be void",
-        "depth": "PNG, 16 bits: distance along the optical axis in millimetres",
+        "depth": "PNG, 16 bits: distance along the optical axis in millimeters",
         "normal": "PNG, 3 x 8 bits: (value - 128) / 127; x to the right, y up, z towards the viewer",
         "boxes": "x1 y1 x2 y2 in pixels, x2 and y2 exclusive, of what is visible; classes and models in the same order",
         "focal": "in pixels; the principal point is the middle of the picture",
-        "licence": "CC BY 3.0; authors in ROOMS-LICENCE.md",
+        "license": "CC BY 3.0; authors in ROOMS-LICENSE.md",
     }
     table = arrow.Table.from_pylist(rows, schema=arrow.schema(fields, metadata=notes))
     # The pictures are compressed already; small groups let a reader take a few rooms.
     parquet.write_table(table, file, compression="zstd", row_group_size=100, use_dictionary=["split"])
 
 
-def licence(rows: list[dict[str, Any]], models: list[Model]) -> str:
-    """Name the models that are seen, their authors and licences."""
+def license_page(rows: list[dict[str, Any]], models: list[Model]) -> str:
+    """Name the models that are seen, their authors and licenses."""
     seen = {name for row in rows for name in row["models"]}
     table = [
         f"| {model.name} | {model.kind} | {model.title} | {model.author} | {model.license} |"
         for model in sorted(models, key=lambda model: model.name.lower())
         if model.name in seen
     ]
-    return LICENCE + "\n".join(table) + "\n"
+    return LICENSE + "\n".join(table) + "\n"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 def smooth(
     light: np.ndarray, albedo: np.ndarray, normal: np.ndarray, depth: np.ndarray, emits: np.ndarray, radius: int = 3
 ) -> np.ndarray:
-    """Average light over the neighbours on the same surface, of the same colour and in the same light.
+    """Average light over the neighbors on the same surface, of the same color and in the same light.
 
     Args:
         light: radiance, (height, width, 3).
@@ -16,7 +16,7 @@ def smooth(
         normal: the same, (height, width, 3).
         depth: the same, (height, width).
         emits: pixels that shine, which have no noise.
-        radius: of the neighbourhood, in pixels.
+        radius: of the neighborhood, in pixels.
     """
     kept = np.zeros_like(emits)
     for dy, dx in np.ndindex(3, 3):  # an edge of a lamp is part lamp
@@ -47,7 +47,7 @@ def smooth(
 
 
 def median(values: np.ndarray) -> np.ndarray:
-    """Give the median of each pixel's 3 x 3 neighbourhood."""
+    """Return the median of each pixel's 3 x 3 neighborhood."""
     padded = np.pad(values, 1, mode="edge")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).reshape(*values.shape, 9), -1)
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-ARCHIVES = {  # the files of the package, with the licence and the authors that their LICENSE.TXT states
+ARCHIVES = {  # the files of the package, with the license and the authors that their LICENSE.TXT states
     "BlendSwap-CC-0": ("CC0 1.0", "{creator} (Blend Swap), converted by Emmanuel Puybaret / eTeks"),
     "BlendSwap-CC-BY": ("CC BY 3.0", "{creator} (Blend Swap), converted by Emmanuel Puybaret / eTeks"),
     "KatorLegaz": ("CC BY 3.0 US", "Andrew Kator & Jennifer Legaz"),
@@ -43,7 +43,7 @@ class FurnitureError(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """One model of the catalogue: its class, where it lies, its size in metres (x wide, y high, z deep)."""
+    """One model of the catalog: its class, where it lies, its size in meters (x wide, y high, z deep)."""
 
     kind: str
     archive: str
@@ -56,7 +56,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """``ARCHIVE/STEM``, unique in the catalogue."""
+        """``ARCHIVE/STEM``, unique in the catalog."""
         return f"{self.archive}/{PurePosixPath(self.file).stem}"
 
     @property
@@ -67,7 +67,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Part:
-    """Triangles of one material: points (n, 3, 3) in metres, texture coordinates (n, 3, 2), a colour or a texture."""
+    """Triangles of one material: points (n, 3, 3) in meters, texture coordinates (n, 3, 2), a color or a texture."""
 
     points: np.ndarray
     uv: np.ndarray
@@ -75,7 +75,7 @@ class Part:
     texture: np.ndarray | None = field(default=None)  # (height, width, 3) uint8, sRGB
 
 
-def catalogue(folder: Path) -> list[Model]:
+def catalog(folder: Path) -> list[Model]:
     """List the usable models of the package's archives in ``folder``, in a fixed order.
 
     Raises:
@@ -117,7 +117,7 @@ def _models(folder: Path, archive: str) -> Iterator[Model]:
 
 @cache
 def load(folder: Path, model: Model) -> tuple[Part, ...]:
-    """Read a model's triangles: standing on y = 0, centred in x and z, its front towards +z, of its size in metres.
+    """Read a model's triangles: standing on y = 0, centered in x and z, its front towards +z, of its size in meters.
 
     Raises:
         FurnitureError: materials are missing, or a texture has transparent parts, which labels would not follow.
@@ -142,10 +142,10 @@ def load(folder: Path, model: Model) -> tuple[Part, ...]:
             material = materials.get(name, {})
             texture = _texture(files, home / material["map_Kd"]) if "map_Kd" in material else None
             red, green, blue = (float(x) for x in material.get("Kd", "0.6 0.6 0.6").split()[:3])
-            # Models hold colours as a screen shows them; light needs them linear. No surface is black or white.
+            # Models hold colors as a screen shows them; light needs them linear. No surface is black or white.
             color = tuple(float(np.clip(x, 0, 1) ** 2.2 * 0.8 + 0.03) for x in (red, green, blue))
             at = uv[corners[..., 1]]
-            at[(np.ptp(at, axis=1) > 100).any(-1)] = 0  # a broken model's, whose colours would be no colours
+            at[(np.ptp(at, axis=1) > 100).any(-1)] = 0  # a broken model's, whose colors would be no colors
             at = at - np.floor(at.min(1, keepdims=True))  # a texture repeats; far from 0 its lookup overflows
             parts.append(Part(points[corners[..., 0]], at, color, texture))  # type: ignore[arg-type]
     return tuple(parts)
@@ -205,7 +205,7 @@ def _texture(files: zipfile.ZipFile, path: PurePosixPath) -> np.ndarray | None:
 
 
 def top(parts: tuple[Part, ...], x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Give the height of the highest surface above each (x, z) of a model; 0 where there is none."""
+    """Return the height of the highest surface above each (x, z) of a model; 0 where there is none."""
     triangles = np.concatenate([part.points for part in parts])
     a, b, c = (triangles[:, corner, :] for corner in range(3))
     heights = np.zeros(len(x))

@@ -18,7 +18,7 @@ PLANS = {  # what is tried for each sort of room, in this order; the first ones 
 }
 FACING = (0.0, -math.pi / 2, math.pi, math.pi / 2)  # angle of furniture whose back is at wall 0, 1, 2, 3
 SKIES = ((0.75, 0.87, 1.0), (0.9, 0.95, 1.0), (1.0, 0.93, 0.8))  # of noon, of a cloudy day, of the evening
-PROCEDURAL = "procedural"  # the model of what is drawn here and not taken from the catalogue
+PROCEDURAL = "procedural"  # the model of what is drawn here and not taken from the catalog
 Rectangle = tuple[float, float, float, float]
 
 
@@ -29,7 +29,7 @@ class Instance:
     kind: str
     model: str
     parts: tuple[Part, ...]
-    emission: float = 0.0  # radiance of its parts, multiplied by their colour
+    emission: float = 0.0  # radiance of its parts, multiplied by their color
     has_box: bool = True
 
 
@@ -46,7 +46,7 @@ class Support:
 
 
 class Room:
-    """An empty box of ``width`` x ``depth`` x ``height`` metres that fills itself, as the seed says.
+    """An empty box of ``width`` x ``depth`` x ``height`` meters that fills itself, as the seed says.
 
     Args:
         seed: two rooms of one seed and the same models are equal.
@@ -83,10 +83,10 @@ class Room:
         w, d, h = self.width, self.depth, self.height
         wall = self.painter.pale()
         floor = self.painter.floor_texture()
-        stretch = self.random.uniform(0.8, 1.6)  # metres of floor to a texture
+        stretch = self.random.uniform(0.8, 1.6)  # meters of floor to a texture
         self._add("floor", [quad((0, 0, 0), (0, 0, d), (w, 0, 0), texture=floor, repeat=(d / stretch, w / stretch))])
         self._add("ceiling", [quad((0, h, 0), (w, 0, 0), (0, 0, d), (0.8, 0.8, 0.78))])
-        accent = self.random.randrange(8)  # one wall of another colour, in half of the rooms
+        accent = self.random.randrange(8)  # one wall of another color, in half of the rooms
         striped = self.random.randrange(8)
         corners = ((0, 0, 0), (w, 0, 0), (w, 0, d), (0, 0, d))
         skirting = (0.75,) * 3 if self.random.random() < 0.6 else tuple(0.5 * x for x in wall)
@@ -264,7 +264,7 @@ class Room:
                 return
 
     def _put_books(self) -> None:
-        """Put a row or a pile of books on something."""
+        """Place a row or a pile of books on something."""
         if not self.supports:
             return
         wide = self.random.uniform(0.15, 0.5)
@@ -351,7 +351,7 @@ class Room:
         return self.width if side % 2 == 0 else self.depth
 
     def _at_wall(self, side: int, along: float, away: float) -> tuple[float, float, float]:
-        """Give x and z of the point ``along`` a wall and ``away`` from it, and the angle of what faces the room."""
+        """Return x and z of the point ``along`` a wall and ``away`` from it, and the angle of what faces the room."""
         x, z = ((along, away), (self.width - away, along), (along, self.depth - away), (away, along))[side]
         return x, z, FACING[side]
 
@@ -387,6 +387,6 @@ def overlap(a: Rectangle, b: Rectangle) -> bool:
 
 
 def footprint(width: float, depth: float, angle: float) -> tuple[float, float]:
-    """Give the extent in x and in z of a rectangle that is turned."""
+    """Return the extent in x and in z of a rectangle that is turned."""
     c, s = abs(math.cos(angle)), abs(math.sin(angle))
     return width * c + depth * s, width * s + depth * c

@@ -1,6 +1,6 @@
 """What a room has that is no furniture: flat surfaces, cuboids, textures and books.
 
-All of it is drawn here, so that no one else's licence is on it.
+All of it is drawn here, so that no one else's license is on it.
 """
 
 import math
@@ -12,7 +12,7 @@ from furniture import Part
 
 
 class Painter:
-    """Draws colours, textures and books at random.
+    """Draws colors, textures and books at random.
 
     Args:
         random: draws the choices.
@@ -23,12 +23,12 @@ class Painter:
         self.random, self.noise = random, noise
 
     def pale(self) -> tuple[float, ...]:
-        """Draw a colour for a wall."""
+        """Draw a color for a wall."""
         base = self.random.uniform(0.4, 0.8)
         return tuple(min(0.85, max(0.1, base + self.random.uniform(-0.17, 0.17))) for _ in range(3))
 
     def vivid(self) -> np.ndarray:
-        """Draw any colour, 0 to 255."""
+        """Draw any color, 0 to 255."""
         return np.array([self.random.randint(10, 240) for _ in range(3)])
 
     def floor_texture(self) -> np.ndarray:
@@ -56,13 +56,13 @@ class Painter:
         return np.clip(picture, 12, 235).astype(np.uint8)
 
     def stripes(self, color: tuple[float, ...]) -> np.ndarray:
-        """Draw wallpaper with stripes of nearly one colour."""
+        """Draw wallpaper with stripes of nearly one color."""
         paint = 255 * np.array(color) ** (1 / 2.2)
         stripe = (np.arange(128) // self.random.choice((8, 16, 32)) % 2)[None, :, None]
         return np.clip(paint * (1 - 0.15 * stripe) * np.ones((4, 1, 1)), 0, 255).astype(np.uint8)
 
     def picture(self) -> np.ndarray:
-        """Draw a picture: stripes, discs, rectangles or hills, in colours of its own."""
+        """Draw a picture: stripes, discs, rectangles or hills, in colors of its own."""
         y, x = np.mgrid[:64, :64]
         picture = np.ones((64, 64, 3)) * self.vivid()
         style = self.random.choice(("stripes", "discs", "rectangles", "hills"))
@@ -100,7 +100,7 @@ class Painter:
         return parts
 
     def cover(self) -> tuple[float, ...]:
-        """Draw the colour of a book's cover."""
+        """Draw the color of a book's cover."""
         return tuple(float(x) for x in (self.vivid() / 255) ** 2.2 * 0.8 + 0.02)
 
 
@@ -112,7 +112,7 @@ def quad(
     texture: np.ndarray | None = None,
     repeat: tuple[float, float] = (1.0, 1.0),
 ) -> Part:
-    """Make a parallelogram; its texture is repeated so often along u and v."""
+    """Build a parallelogram; its texture is repeated so often along u and v."""
     o, along, up = np.array(origin, float), np.array(u, float), np.array(v, float)
     corners = np.array([o, o + along, o + along + up, o + up])
     uv = np.array([(0, 0), (repeat[0], 0), repeat, (0, repeat[1])])
@@ -121,7 +121,7 @@ def quad(
 
 
 def box(middle: tuple[float, float, float], size: tuple[float, float, float], color: tuple[float, ...]) -> list[Part]:
-    """Make a cuboid."""
+    """Build a cuboid."""
     return [Part(np.concatenate(list(_sides(middle, size))), np.zeros((12, 3, 2)), (color[0], color[1], color[2]))]
 
 

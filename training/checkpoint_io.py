@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there."""
+"""Checkpoints that are either whole or absent."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write a checkpoint beside its place, force it to disk, then put it in place in one step.
+    """Write a checkpoint under a temporary name, flush it to disk, then rename it in one step.
 
     A process killed at any moment leaves the old file or the new one, never a part of it. (Lightning's own writes to
     the temporary folder and moves the file, which on another file system is a copy that can be cut off.)
@@ -34,7 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _force_to_disk(folder: Path) -> None:
-    """Make the new name itself survive a loss of power, where folders can be opened (not on Windows)."""
+    """Flush the new name itself, so that it survives a loss of power; on Windows folders cannot be opened."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

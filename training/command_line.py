@@ -92,7 +92,7 @@ class CommandLine(LightningCLI, ABC):
         """
         if checkpoint := checkpoint_in(options):
             read_checkpoint(checkpoint)  # refused before anything is begun
-        # In sys.argv Lightning looks for them, also to start more processes.
+        # Lightning reads them from sys.argv, also to start more processes.
         sys.argv[1:] = [command, *with_configuration(options, cls.program, cls.demo)]
         cls()
 
@@ -101,7 +101,7 @@ class CommandLine(LightningCLI, ABC):
         return self._get(getattr(self, "config_init", self.config), name)
 
     def _parse_ckpt_path(self) -> None:
-        """Take the model's options from the checkpoint, as Lightning does, but know classes that have moved."""
+        """Read the model's options from the checkpoint, as Lightning does, with classes that have moved since."""
         command = self.config.get("subcommand")
         checkpoint = self.config[command]["ckpt_path"] if command else None
         if checkpoint is not None:

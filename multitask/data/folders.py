@@ -23,8 +23,8 @@ class Folders(Scenes):
 
     ====================  ======================================================================================
     image/NAME.jpg        the picture, or a PNG
-    labels/NAME.png       8-bit class numbers (a palette's indices count, not its colours); 255 where unknown
-    depth/NAME.png        16 bits, in steps of ``depth_unit``; or depth/NAME.npy, H x W, in metres; 0 where unknown
+    labels/NAME.png       8-bit class numbers (a palette's indices count, not its colors); 255 where unknown
+    depth/NAME.png        16 bits, in steps of ``depth_unit``; or depth/NAME.npy, H x W, in meters; 0 where unknown
     normals/NAME.png      (value - 128) / 127: x to the right, y up, z towards the viewer; gray or black is unknown
     boxes.json            a COCO file of instances; pictures that it does not list have unknown boxes
     classes.csv           columns ``name`` and ``class``: one class number for a whole picture
@@ -36,7 +36,7 @@ class Folders(Scenes):
     Args:
         root: the data set's folder.
         split: the folder in ``root``.
-        depth_unit: metres in a step of a 16-bit depth, > 0: 0.001 for millimetres.
+        depth_unit: meters in a step of a 16-bit depth, > 0: 0.001 for millimeters.
 
     Raises:
         DataError: there are no images, a file that belongs to none, or one whose ending is not in the table; when a

@@ -35,7 +35,7 @@ METERS = 0.001  # in a step of the stored depth
 class Rooms(Scenes):
     """500 path-traced rooms of 128 x 96 pixels, all of whose targets are exact and known everywhere.
 
-    The targets: ``labels``, of the 13 classes named in ``ROOM_CLASSES``; ``depth`` in metres along the optical axis;
+    The targets: ``labels``, of the 13 classes named in ``ROOM_CLASSES``; ``depth`` in meters along the optical axis;
     ``normals``, x to the right, y up, z towards the viewer; ``boxes`` of what is visible of each piece of furniture,
     and their ``boxes_classes``.
 

@@ -1,4 +1,4 @@
-"""Pictures with what is known of them: the types of the maps, and what every layout on disk has to give."""
+"""Pictures and what is known about them: the types of the maps, and what every layout on disk must provide."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

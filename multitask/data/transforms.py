@@ -19,7 +19,7 @@ class RandomScaleCropFlip:
     A part that is magnified s times is s times as near: depth is divided by s, inverse depth multiplied. Mirrored
     normals have their x negated. Classes, depth and normals are taken from the nearest pixel, never mixed. Boxes move
     along and end at the border; those of whose area less than a quarter is left are dropped, with their entries in what
-    the scene holds under the name of the boxes and ``_classes``: of a sliver nobody could tell what it is.
+    the scene holds under the name of the boxes and ``_classes``: nobody could tell what a sliver shows.
 
     Args:
         scales: of which s is drawn, each at least 1.
@@ -38,7 +38,7 @@ class RandomScaleCropFlip:
         self.flip = flip
 
     def __call__(self, scene: Scene, generator: Generator) -> Scene:
-        """Give the scene as the generator draws it."""
+        """Return the scene, augmented with numbers drawn from the generator."""
         height, width = scene["image"].shape[-2:]
         scale = self.scales[int(torch.randint(len(self.scales), (), generator=generator))]
         size = (round(height / scale), round(width / scale))

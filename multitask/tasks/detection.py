@@ -1,4 +1,4 @@
-"""Detection: a box around every thing, and its class."""
+"""Detection: a box around every object, and its class."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 from torchvision.utils import draw_bounding_boxes
 
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
-from multitask.tasks.fcos import FCOSHead, Places, assign, centreness
+from multitask.tasks.fcos import FCOSHead, Places, assign, centerness
 from multitask.tasks.task import Better, Task, palette
 
 Boxes = dict[str, Tensor]
@@ -29,17 +29,17 @@ class Detection(Task):
     r"""Detection without anchors in the manner of FCOS (Tian et al. 2019); measured by COCO's average precision.
 
     At every place of the shared features the head predicts a logit for each class, a box around the place, and how
-    central the place is in that box (centre-ness). The loss is the binary focal loss of the classes, by the number of
+    central the place is in that box (center-ness). The loss is the binary focal loss of the classes, by the number of
     places that have a box, plus the GIoU loss of these places' boxes, plus the binary cross-entropy of their
-    centre-ness. A detection's score is :math:`\sqrt{p_\text{class}\, p_\text{centre}}`.
+    center-ness. A detection's score is :math:`\sqrt{p_\text{class}\, p_\text{center}}`.
 
     All tasks share features of one resolution, so there is no pyramid, which would send large boxes to coarse levels
-    and small ones to fine levels. Boxes far larger than what the encoder sees around a place are hard to measure out;
-    of boxes whose middles share a place only one is found.
+    and small ones to fine levels. The edges of boxes far larger than the encoder's receptive field are hard to
+    find; of boxes whose centers share a place only one is found.
 
     The target is a list with an entry for each picture: a dict with ``boxes``, M x 4 as (x1, y1, x2, y2) in pixels, and
-    ``labels``, M classes in [0, classes), integer; M is 0 where there is nothing to find. None means that nobody knows:
-    the picture costs nothing and is not measured.
+    ``labels``, M classes in [0, classes), integer; M is 0 where there is nothing to find. None means unknown: the
+    picture adds nothing to the loss and is not evaluated.
 
     Args:
         classes: how many, at least 1.
@@ -65,8 +65,9 @@ class Detection(Task):
         """Build the two towers of FCOS."""
         return FCOSHead(channels, self.width, self.depth, self.classes)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it loops over pictures, with any number of boxes each
     def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor:
-        """Compute focal loss + GIoU loss + cross-entropy of centre-ness, over pictures whose boxes are known.
+        """Compute focal loss + GIoU loss + cross-entropy of center-ness, over pictures whose boxes are known.
 
         Raises:
             ValueError: boxes that are inverted or outside of the picture, or classes that do not exist.
@@ -75,21 +76,21 @@ class Detection(Task):
         known = torch.tensor([truth is not None for truth in target], device=prediction.logits.device)
         truths = [truth for truth in target if truth is not None]
         if not truths:
-            return 0 * (prediction.logits.sum() + prediction.boxes.sum() + prediction.centreness.sum())
+            return 0 * (prediction.logits.sum() + prediction.boxes.sum() + prediction.centerness.sum())
         logits, boxes, central = (values[known] for values in prediction[:3])
 
-        assigned = [assign(truth["boxes"].to(boxes), prediction.centres, prediction.step) for truth in truths]
+        assigned = [assign(truth["boxes"].to(boxes), prediction.centers, prediction.step) for truth in truths]
         found = torch.stack(assigned) >= 0  # pictures x places
         pairs = [(truth, box[box >= 0]) for truth, box in zip(truths, assigned, strict=True)]
         true_boxes = torch.cat([truth["boxes"][box] for truth, box in pairs]).to(boxes)
         labels = torch.cat([truth["labels"][box] for truth, box in pairs]).long()
         classes = torch.zeros_like(logits)
         classes[found] = F.one_hot(labels, self.classes).to(classes)
-        true_centreness = centreness(true_boxes, prediction.centres.expand(len(truths), -1, 2)[found])
+        true_centerness = centerness(true_boxes, prediction.centers.expand(len(truths), -1, 2)[found])
         loss: Tensor = (
             self.focal(logits, classes)
             + self.giou(boxes[found], true_boxes)
-            + self.bce(central[found], true_centreness)
+            + self.bce(central[found], true_centerness)
         )
         return loss
 
@@ -114,10 +115,11 @@ class Detection(Task):
                 f"got {boxes[~fits.all(1)][0].tolist()}"
             )
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # the same
     @torch.no_grad()
     def decode(self, prediction: Places) -> list[Boxes]:
         """Return each picture's detections, the best first: ``boxes`` D x 4 in the picture, ``labels``, ``scores``."""
-        scores = (prediction.logits.sigmoid() * prediction.centreness.sigmoid().unsqueeze(-1)).sqrt()
+        scores = (prediction.logits.sigmoid() * prediction.centerness.sigmoid().unsqueeze(-1)).sqrt()
         detections = []
         for picture, boxes in zip(scores.flatten(1), prediction.boxes, strict=True):
             best, index = picture.topk(min(CANDIDATES, len(picture)))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from losses import at_least_float32
 
-RADIUS = 1.5  # of the middle of a box, in distances between places: the improved FCOS's centre sampling
+RADIUS = 1.5  # of the middle of a box, in distances between places: the improved FCOS's center sampling
 PRIOR = 0.01  # of a class at a place at the start, so that the many empty places do not drown the first steps
 
 
@@ -19,22 +19,22 @@ class Places(NamedTuple):
     Attributes:
         logits: N x P x C, one for each class.
         boxes: N x P x 4, (x1, y1, x2, y2) in pixels, around their place.
-        centreness: N x P, logits of how near the place is to the middle of its box.
-        centres: P x 2, (x, y) of the places in pixels.
-        step: (x, y) between neighbouring places in pixels.
+        centerness: N x P, logits of how near the place is to the middle of its box.
+        centers: P x 2, (x, y) of the places in pixels.
+        step: (x, y) between neighboring places in pixels.
         size: height and width of the pictures.
     """
 
     logits: Tensor
     boxes: Tensor
-    centreness: Tensor
-    centres: Tensor
+    centerness: Tensor
+    centers: Tensor
     step: Tensor
     size: tuple[int, int]
 
 
 class FCOSHead(nn.Module):
-    """Two towers of convolutions on the same features: one for classes, one for boxes and centre-ness.
+    """Two towers of convolutions on the same features: one for classes, one for boxes and center-ness.
 
     Args:
         channels: of the features.
@@ -57,15 +57,15 @@ class FCOSHead(nn.Module):
         )
         step = torch.tensor([size[1] / grid[1], size[0] / grid[0]], device=logits.device, dtype=logits.dtype)
         rows, columns = torch.meshgrid(*(torch.arange(side).to(step) + 0.5 for side in grid), indexing="ij")
-        centres = torch.stack([columns, rows], -1).flatten(0, 1) * step
+        centers = torch.stack([columns, rows], -1).flatten(0, 1) * step
         # Softplus and not the paper's exp, whose gradient grows with the box. A scale to learn, which the paper has for
         # each level of its pyramid, would do nothing here that the convolution's weights cannot.
         near, far = (F.softplus(located[..., :4]) * step.repeat(2)).chunk(2, -1)
-        boxes = torch.cat([centres - near, centres + far], -1)
-        return Places(logits, boxes, located[..., 4], centres, step, size)
+        boxes = torch.cat([centers - near, centers + far], -1)
+        return Places(logits, boxes, located[..., 4], centers, step, size)
 
 
-def assign(boxes: Tensor, centres: Tensor, step: Tensor) -> Tensor:
+def assign(boxes: Tensor, centers: Tensor, step: Tensor) -> Tensor:
     """Find the box that each place shall predict: the smallest one whose middle part the place lies in.
 
     The middle part reaches RADIUS steps from the middle, and not beyond the box. So that no box goes without, the place
@@ -73,15 +73,15 @@ def assign(boxes: Tensor, centres: Tensor, step: Tensor) -> Tensor:
 
     Args:
         boxes: M x 4, (x1, y1, x2, y2) in pixels, x1 < x2 and y1 < y2.
-        centres: P x 2, (x, y) of the places.
-        step: (x, y) between neighbouring places.
+        centers: P x 2, (x, y) of the places.
+        step: (x, y) between neighboring places.
 
     Returns:
         P indices of boxes; -1 is a place without one.
     """
     if not len(boxes):
-        return torch.full((len(centres),), -1, device=centres.device)
-    points, area = centres.unsqueeze(1), (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+        return torch.full((len(centers),), -1, device=centers.device)
+    points, area = centers.unsqueeze(1), (boxes[:, 2:] - boxes[:, :2]).prod(-1)
     offset = (points - (boxes[:, :2] + boxes[:, 2:]) / 2).abs() / step  # P x M x 2
     inside = (offset <= RADIUS).all(-1) & ((points > boxes[:, :2]) & (points < boxes[:, 2:])).all(-1)
     cost = torch.where(inside, area, math.inf)
@@ -91,7 +91,7 @@ def assign(boxes: Tensor, centres: Tensor, step: Tensor) -> Tensor:
     return torch.where(least < math.inf, box, -1)
 
 
-def centreness(boxes: Tensor, centres: Tensor) -> Tensor:
+def centerness(boxes: Tensor, centers: Tensor) -> Tensor:
     r"""Compute how near places are to the middles of boxes.
 
     Of the distances to the four sides it is
@@ -99,12 +99,12 @@ def centreness(boxes: Tensor, centres: Tensor) -> Tensor:
 
     Args:
         boxes: ... x 4, (x1, y1, x2, y2), x1 < x2 and y1 < y2.
-        centres: ... x 2, (x, y).
+        centers: ... x 2, (x, y).
 
     Returns:
         In [0, 1]: 1 in the middle, 0 on an edge and outside.
     """
-    near, far = centres - boxes[..., :2], boxes[..., 2:] - centres
+    near, far = centers - boxes[..., :2], boxes[..., 2:] - centers
     return (torch.minimum(near, far) / torch.maximum(near, far)).clamp_min(0).prod(-1).sqrt()
 
 

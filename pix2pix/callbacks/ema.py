@@ -15,8 +15,8 @@ class GeneratorEMA(pl.Callback):
     r"""Evaluate with, and save, a moving average of G: after each batch :math:`w' \leftarrow d w' + (1 - d) w`.
 
     Its pictures change less from batch to batch than those of the weights that are trained (Yazici et al. 2019).
-    Validation, samples and the ``state_dict`` of checkpoints have the average; what training goes on with is in the
-    checkpoint beside it. Running statistics of batch norm are averaged like weights.
+    Validation, sample pictures and the ``state_dict`` of checkpoints have the average; the weights that training
+    continues with are in the checkpoint beside it. Running statistics of batch norm are averaged like weights.
 
     Args:
         decay: d, in [0, 1): 0.999 averages over about 1,000 batches.
@@ -32,27 +32,27 @@ class GeneratorEMA(pl.Callback):
         self._average: AveragedModel | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Begin the average, for training alone: a checkpoint that is tested holds it already."""
+        """Begin the average in training; a checkpoint that is tested already holds it."""
         if stage == "fit":
             average = get_ema_multi_avg_fn(self.decay)
             self._average = AveragedModel(pl_module.get_submodule("generator"), multi_avg_fn=average, use_buffers=True)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Follow the model to its device."""
+        """Move the average to the model's device."""
         self._averaged.to(pl_module.device)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take in the weights after the batch."""
+        """Update the average with the weights after the batch."""
         self._averaged.update_parameters(pl_module.get_submodule("generator"))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put the average into the model."""
+        """Swap the average into the model."""
         self._swap(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put the trained weights back."""
+        """Swap the trained weights back."""
         self._swap(pl_module)
 
     def on_save_checkpoint(
@@ -67,7 +67,7 @@ class GeneratorEMA(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Go on with the trained weights; of a run that had no average yet, average from its weights on."""
+        """Restore the trained weights; in a run that had no average yet, begin the average with them."""
         if self._average is not None:
             self._network.load_state_dict(pl_module.get_submodule("generator").state_dict())
             self._average.n_averaged.fill_(1)

@@ -1,4 +1,4 @@
-"""OpenMoji: line drawings and their coloured pictures, drawn from a font that a package of PyPI brings."""
+"""OpenMoji: line drawings and their colored pictures, drawn from a font in a package on PyPI."""
 
 import hashlib
 import io
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 CodePoints = tuple[int, ...]
 LICENSE_NOTE = """\
-These pictures are OpenMoji 17, drawn from its colour font: https://openmoji.org
+These pictures are OpenMoji 17, drawn from its color font: https://openmoji.org
 All emojis designed by OpenMoji, the open-source emoji and icon project. License: CC BY-SA 4.0 (see LICENSE).
 Changes: drawn at {size} x {size} pixels on white, the left half with the black lines alone.
 """
-FIRST_PRIVATE = 0xF0000  # code points of nobody's, to draw every glyph by
+FIRST_PRIVATE = 0xF0000  # private-use code points, to draw every glyph by
 
 
 class Emoji(SideBySide):
@@ -60,7 +60,7 @@ def _draw_once(folder: Path, size: int) -> None:
     drawing = Path(tempfile.mkdtemp(prefix=f".{size}-", dir=folder.parent))
     try:
         draw_pairs(drawing, size)
-        drawing.chmod(0o755)  # mkdtemp makes it for its owner alone
+        drawing.chmod(0o755)  # mkdtemp creates it for its owner only
         os.rename(drawing, folder)
     except BaseException as error:
         shutil.rmtree(drawing)
@@ -69,7 +69,7 @@ def _draw_once(folder: Path, size: int) -> None:
 
 
 def draw_pairs(folder: Path, size: int) -> None:
-    """Draw every pair into ``folder/{train,val,test}/CODE-POINTS.png``, with the licence beside them."""
+    """Draw every pair into ``folder/{train,val,test}/CODE-POINTS.png``, with the license beside them."""
     font, license_text = _load_font()
     glyphs = {glyph: points for glyph, points in _sequences(font).items() if _is_wanted(points)}
     order = sorted(glyphs, key=lambda glyph: glyphs[glyph])
@@ -100,7 +100,7 @@ def draw_pairs(folder: Path, size: int) -> None:
 
 
 def split_of(first_code_point: int) -> str:
-    """Give the split of all drawings whose sequence begins with this code point."""
+    """Return the split of all drawings whose sequence begins with this code point."""
     # The salt is a choice among equals. With it man, woman and person, which begin sequences of nearly the same
     # drawings, are in one split, training; and a lemon and some faces are held out.
     bucket = hashlib.blake2b(f"{first_code_point:04X}".encode(), salt=b"199").digest()[0]
@@ -119,7 +119,7 @@ def _load_font() -> "tuple[TTFont, str]":
 
 
 def _sequences(font: "TTFont") -> dict[str, CodePoints]:
-    """Map every colour glyph to the code points that it stands for: one, or a sequence that forms a ligature."""
+    """Map every color glyph to the code points that it stands for: one, or a sequence that forms a ligature."""
     sequences = {glyph: (point,) for point, glyph in sorted(font.getBestCmap().items(), reverse=True)}
     single = dict(sequences)
     for parts, glyph in _ligatures(font):
@@ -158,7 +158,7 @@ def _is_wanted(points: CodePoints) -> bool:
 
 
 def _keep_black_lines(font: "TTFont") -> None:
-    """Turn every colour but black transparent, in place."""
+    """Turn every color but black transparent, in place."""
     font["CPAL"].palettes = [
         [color if color[:3] == (0, 0, 0) else color._replace(alpha=0) for color in palette]
         for palette in font["CPAL"].palettes
@@ -166,7 +166,7 @@ def _keep_black_lines(font: "TTFont") -> None:
 
 
 def _drawable(font: "TTFont", order: list[str], size: int) -> Any:
-    """Make a font for Pillow in which glyph number i has the code point FIRST_PRIVATE + i: no shaping is needed."""
+    """Build a font for Pillow in which glyph number i has the code point FIRST_PRIVATE + i: no shaping is needed."""
     from fontTools.ttLib import newTable
     from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 

@@ -1,4 +1,4 @@
-"""From a decoded pair to what the networks see: resize, crop, flip, jitter, on uint8, and to [-1, 1] at the end."""
+"""From a decoded pair to what the networks see: resize, crop, flip and jitter on uint8, then scale to [-1, 1]."""
 
 from typing import Literal
 
@@ -15,13 +15,13 @@ class PairTransform:
     """The same geometry for both pictures of a pair, then [-1, 1].
 
     In training: resize to ``load_size``, cut out ``crop_size`` at a random place, mirror with probability 0.5, change
-    the colours of the input. In evaluation: resize to ``crop_size``, nothing random.
+    the colors of the input. In evaluation: resize to ``crop_size``, nothing random.
 
     Args:
         load_size: height and width to resize to, one number for squares; None leaves pictures as they are.
         crop_size: height and width of what is cut out of that; None takes the whole.
         flip: whether half of the training pairs are mirrored left to right.
-        label_maps: which side holds labels and not photographs: resized without mixing colours (nearest neighbour,
+        label_maps: which side holds labels and not photographs: resized without mixing colors (nearest neighbor,
             where photographs are resized bicubically).
         color_jitter: how much brightness, contrast and saturation of the input may change: 0.2 is a factor from 0.8
             to 1.2 each.
@@ -60,7 +60,7 @@ class PairTransform:
 
         Args:
             source: the input, uint8, C x H x W.
-            target: what it shall become, uint8, C' x H x W.
+            target: the picture to become, uint8, C' x H x W.
             random: what to draw from in training; None in evaluation.
 
         Returns:

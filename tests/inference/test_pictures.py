@@ -25,7 +25,7 @@ def test_pixels_arrive_as_they_are(channels: int, mode: str, tmp_path: Path) -> 
     assert np.array_equal(tensor.permute(1, 2, 0).numpy().reshape(pixels.shape), pixels)
 
 
-def test_a_palette_becomes_its_colours(tmp_path: Path) -> None:
+def test_a_palette_becomes_its_colors(tmp_path: Path) -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([255, 0, 0, 0, 0, 255])
     image.putpixel((1, 0), 1)

@@ -75,7 +75,7 @@ def test_every_task_learns(weighting: WeightingOfTasks, tmp_path: Path) -> None:
     assert measures["val/loss"] == pytest.approx(sum(measures[f"val/{task}"] for task in TASKS), rel=1e-5)
 
 
-def test_gradnorm_learns_once_for_each_step_of_the_optimiser(tmp_path: Path) -> None:
+def test_gradnorm_learns_once_for_each_step_of_the_optimizer(tmp_path: Path) -> None:
     model = make(GradNorm)
     fit(model, tmp_path, accumulate_grad_batches=2, max_epochs=3, gradient_clip_val=0.5)
     assert isinstance(model.weighting, GradNorm)
@@ -162,7 +162,7 @@ def test_bfloat16_trains(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # of torch, when a first step is skipped
 def test_float16_steps_that_overflow_teach_the_weighting_nothing(tmp_path: Path) -> None:
-    """The first steps are skipped until the scale fits; the weighting has as many steps as the network's optimiser."""
+    """The first steps are skipped until the scale fits; the weighting has as many steps as the network's optimizer."""
     model = make(GradNorm)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
     trainer = fit(model, tmp_path, max_epochs=12, plugins=[MixedPrecision("16-mixed", "cpu", scaler=scaler)])

@@ -124,7 +124,7 @@ def test_weights_begin_as_in_the_paper(network: nn.Module) -> None:
 
 
 def test_resized_upsampling_shows_no_checkerboard() -> None:
-    """A constant picture: away from the borders every second pixel is as its neighbour, which 4 x 4 kernels break."""
+    """A constant picture: away from the borders every second pixel is as its neighbor, which 4 x 4 kernels break."""
 
     def checkerboard(upsampling: str) -> float:
         torch.manual_seed(0)

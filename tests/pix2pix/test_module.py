@@ -34,7 +34,7 @@ def changed(before: dict[str, Tensor], module: nn.Module) -> bool:
 
 
 class Watch(pl.Callback):
-    """Counts G's and D's forwards, and notes who has gradients when an optimiser steps."""
+    """Counts G's and D's forwards, and notes who has gradients when an optimizer steps."""
 
     def __init__(self) -> None:
         self.forwards = {"generator": 0, "discriminator": 0}
@@ -169,7 +169,7 @@ def test_learning_rates_are_the_references() -> None:
     assert np.allclose(np.diff(factors[99:200]), -1 / 101)
 
 
-def test_the_epochs_learning_rates_reach_the_optimisers_and_the_log(tmp_path: Path) -> None:
+def test_the_epochs_learning_rates_reach_the_optimizers_and_the_log(tmp_path: Path) -> None:
     seen: list[list[float]] = []
 
     class Rates(pl.Callback):
@@ -198,6 +198,16 @@ def test_steps_count_batches(tmp_path: Path) -> None:
 
 
 # --- precision
+
+
+@pytest.mark.parametrize("mode", ["vanilla", "wgan"])
+def test_weights_of_bfloat16_train(mode: str, tmp_path: Path) -> None:
+    """With the gradient penalty of wgan, whose samples are float32 and whose discriminator is not."""
+    trainer = quiet_trainer(max_epochs=1, precision="bf16-true", limit_val_batches=1.0, num_sanity_val_steps=0)
+    model = small_model(gan_mode=mode)
+    trainer.fit(model, datamodule=small_data(tmp_path / "data"))
+    assert next(model.parameters()).dtype == torch.bfloat16
+    assert all(value.isfinite() for value in trainer.callback_metrics.values())
 
 
 def test_bf16_mixed_trains_and_measures_in_float32(tmp_path: Path) -> None:

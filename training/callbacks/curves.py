@@ -18,8 +18,8 @@ class Curves(pl.Callback):
     """Draw ``curves.png`` beside ``metrics.csv`` when training ends, also when it ends early.
 
     Args:
-        panels: the names of what each panel shows, by its title; ``*`` in a name stands for anything. A panel of
-            which nothing was logged is left out.
+        panels: the names of what each panel shows, by its title; ``*`` in a name stands for anything. A panel without
+            logged values is left out.
     """
 
     def __init__(self, panels: Panels) -> None:

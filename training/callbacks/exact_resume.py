@@ -11,9 +11,9 @@ from training.data.sampling import run_seed, seed_of
 
 
 class ExactResume(pl.Callback):
-    """Seed dropout and all else that the step draws, batch by batch, from (seed, process, epoch, batch).
+    """Seed everything that a training step draws, such as dropout, from (seed, process, epoch, batch).
 
-    No state of a random number generator has to be stored, then, and a run that is resumed from a checkpoint goes on
+    So no state of a random number generator has to be stored, and a run that is resumed from a checkpoint continues
     as if it had not stopped. The data do the same for their order and augmentation (``ResumableData``).
     """
 

@@ -49,7 +49,7 @@ class LastCheckpoint(Checkpoint):
         self._file = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "last.ckpt"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over the signals."""
+        """Install the signal handlers."""
         self._received, self._saved_to_stop = None, False
         self._handlers = {each: signal.signal(each, self._receive) for each in SIGNALS}
 
@@ -80,16 +80,16 @@ class LastCheckpoint(Checkpoint):
         trainer.save_checkpoint(self._file)
         self._saved_to_stop = self._shall_stop(trainer)
 
-    # To stop waits for the next batch or epoch to begin: only then has Lightning logged what the saved one measured.
+    # It stops when the next batch or epoch begins: only then has Lightning logged the metrics of the last one.
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if that was saved for."""
+        """Stop if the last batch saved in order to stop."""
         self._stop()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop if that was saved for."""
+        """Stop if the last batch saved in order to stop."""
         self._stop()
 
     def _shall_stop(self, trainer: pl.Trainer) -> bool:

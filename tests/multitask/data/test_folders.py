@@ -94,14 +94,14 @@ def test_what_is_not_there_is_left_out(root: Path) -> None:
     assert (batch["labels"][1:] == 255).all()
 
 
-def test_depth_arrays_are_in_metres_and_pictures_in_units(root: Path) -> None:
+def test_depth_arrays_are_in_meters_and_pictures_in_units(root: Path) -> None:
     scenes = Folders(root, "train", depth_unit=0.01)
     assert_close(scenes[0]["depth"][0, 0, 1].item(), 15.0)
     assert scenes[1]["depth"][0, 2].tolist() == [0, 0, 0, 2.5, 1, 1]  # NaN, infinite and negative are unknown
 
 
 def test_pictures_alone_are_enough(tmp_path: Path) -> None:
-    save(GRAY[..., 0], tmp_path / "val" / "image" / "grey.jpg")
+    save(GRAY[..., 0], tmp_path / "val" / "image" / "gray.jpg")
     scene = Folders(tmp_path, "val")[0]
     assert scene.keys() == {"name", "image"}
     assert scene["image"].shape == (3, 4, 6)

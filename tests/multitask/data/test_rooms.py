@@ -51,7 +51,7 @@ def test_a_room(rows: dict[str, dict[str, Any]]) -> None:
     stored = {name: np.array(Image.open(io.BytesIO(row[name]))) for name in ("image", "label", "depth", "normal")}
     assert_close(scene["image"][:, 5, 7] * 255, torch.tensor(stored["image"][5, 7], dtype=torch.float32))
     assert scene["labels"][50, 60] == stored["label"][50, 60]
-    assert_close(scene["depth"][0, 50, 60].item(), stored["depth"][50, 60] / 1000)  # metres
+    assert_close(scene["depth"][0, 50, 60].item(), stored["depth"][50, 60] / 1000)  # meters
     normal = (stored["normal"][50, 60].astype(np.float32) - 128) / 127
     assert_close(scene["normals"][:, 50, 60], torch.from_numpy(normal), atol=0.01, rtol=0)
     assert_close(scene["normals"].square().sum(0), torch.ones(96, 128))

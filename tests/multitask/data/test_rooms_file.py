@@ -71,7 +71,7 @@ def test_pictures_are_neither_dark_nor_white(some: list[Row]) -> None:
         assert 40 < np.median(row["image"]) < 215, row["scene"]
 
 
-def test_depth_is_a_room_s_in_millimetres(some: list[Row]) -> None:
+def test_depth_is_a_room_s_in_millimeters(some: list[Row]) -> None:
     for row in some:
         assert row["depth"].min() > 200, row["scene"]
         assert row["depth"].max() < 9000, row["scene"]
@@ -134,11 +134,11 @@ def test_no_furniture_of_the_test_rooms_is_in_training(rows: list[Row]) -> None:
 
 
 def test_the_authors_of_all_furniture_are_named(rows: list[Row]) -> None:
-    text = (FOLDER / "ROOMS-LICENCE.md").read_text(encoding="utf-8")
+    text = (FOLDER / "ROOMS-LICENSE.md").read_text(encoding="utf-8")
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     authors = {row[0]: row[3] for row in table[2:]}
-    licences = {row[4] for row in table[2:]}
+    licenses = {row[4] for row in table[2:]}
     seen = {name for row in rows for name in row["models"]} - {"procedural"}
     assert seen == set(authors)
     assert all(authors.values())
-    assert licences <= {"CC0 1.0", "CC BY 3.0", "CC BY 3.0 US"}
+    assert licenses <= {"CC0 1.0", "CC BY 3.0", "CC BY 3.0 US"}

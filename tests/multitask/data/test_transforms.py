@@ -45,7 +45,7 @@ def test_everything_moves_together(seed: int) -> None:
     labels = moved["labels"].float()
     scale = ((labels + 1) / moved["depth"][0]).mean().item()
     assert scale == pytest.approx(1) or scale == pytest.approx(1.5)
-    assert_close(moved["depth"][0] * scale, labels + 1)  # nearest neighbours: exactly the same places
+    assert_close(moved["depth"][0] * scale, labels + 1)  # nearest neighbors: exactly the same places
     assert_close(moved["disparity"][0] / scale, labels + 1)
     mirrored = bool(labels[0, 0] > labels[0, -1])
     assert_close(moved["normals"][0], labels / WIDTH * (-1 if mirrored else 1))

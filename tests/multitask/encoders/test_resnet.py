@@ -20,7 +20,7 @@ def test_the_features(name: Any, channels: int, stride: Any) -> None:
     assert features.shape == (1, channels, 64 // stride, 96 // stride)
 
 
-def test_without_dilation_it_is_torchvisions_network_with_torchvisions_normalisation(tmp_path: Path) -> None:
+def test_without_dilation_it_is_torchvisions_network_with_torchvisions_normalization(tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = torchvision.models.resnet18(weights=None).eval()
     torch.save(network.state_dict(), tmp_path / "whole.pth")

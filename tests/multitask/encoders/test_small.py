@@ -17,13 +17,13 @@ def test_the_features(blocks: int) -> None:
 def test_pictures_are_brought_from_0_1_to_minus_1_1() -> None:
     encoder = SmallEncoder(width=4).eval()
     assert_close(encoder.normalize(torch.tensor([0.0, 0.5, 1.0]).expand(3, 1, 3))[0, 0], torch.tensor([-1.0, 0.0, 1.0]))
-    grey = torch.full((1, 3, 16, 16), 0.5)
-    first = encoder.stem[0](encoder.normalize(grey))
+    gray = torch.full((1, 3, 16, 16), 0.5)
+    first = encoder.stem[0](encoder.normalize(gray))
     assert (first == 0).all()  # the convolution has no bias
-    assert_close(encoder(grey), encoder.blocks(encoder.stem(torch.zeros(1, 3, 16, 16))))
+    assert_close(encoder(gray), encoder.blocks(encoder.stem(torch.zeros(1, 3, 16, 16))))
 
 
-def test_the_normalisation_is_no_weight() -> None:
+def test_the_normalization_is_no_weight() -> None:
     assert not any("normalize" in key for key in SmallEncoder(width=4).state_dict())
 
 

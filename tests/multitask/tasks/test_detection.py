@@ -16,12 +16,12 @@ from torchmetrics.detection import MeanAveragePrecision
 from losses import GradNorm
 from multitask import Detection, MultiTask, Segmentation, SmallEncoder
 from multitask.tasks import detection
-from multitask.tasks.fcos import Places, assign, centreness
+from multitask.tasks.fcos import Places, assign, centerness
 from multitask.tasks.task import palette
 
 SIZE = (16, 24)
 STEP = torch.tensor([4.0, 4.0])
-CENTRES = torch.tensor([[4.0 * x + 2, 4.0 * y + 2] for y in range(4) for x in range(6)])
+CENTERS = torch.tensor([[4.0 * x + 2, 4.0 * y + 2] for y in range(4) for x in range(6)])
 
 
 def truth(boxes: list[list[float]], labels: list[int]) -> dict[str, Tensor]:
@@ -35,23 +35,23 @@ NONE = truth([], [])
 
 def perfect(target: list[dict[str, Tensor]]) -> Places:
     """What FCOS would predict if it knew."""
-    logits = torch.full((len(target), len(CENTRES), 3), -10.0)
-    boxes = torch.cat([CENTRES - 1, CENTRES + 1], 1).repeat(len(target), 1, 1)
-    central = torch.zeros(len(target), len(CENTRES))
+    logits = torch.full((len(target), len(CENTERS), 3), -10.0)
+    boxes = torch.cat([CENTERS - 1, CENTERS + 1], 1).repeat(len(target), 1, 1)
+    central = torch.zeros(len(target), len(CENTERS))
     for picture, true in enumerate(target):
-        for place, box in enumerate(assign(true["boxes"], CENTRES, STEP).tolist()):
+        for place, box in enumerate(assign(true["boxes"], CENTERS, STEP).tolist()):
             if box >= 0:
                 logits[picture, place, true["labels"][box]] = 10.0
                 boxes[picture, place] = true["boxes"][box]
-                central[picture, place] = centreness(true["boxes"][box], CENTRES[place]).clamp(0.01, 0.99).logit()
-    return Places(logits, boxes, central, CENTRES, STEP, SIZE)
+                central[picture, place] = centerness(true["boxes"][box], CENTERS[place]).clamp(0.01, 0.99).logit()
+    return Places(logits, boxes, central, CENTERS, STEP, SIZE)
 
 
 def random_places(pictures: int, dtype: torch.dtype = torch.float32) -> Places:
-    sides = 6 * torch.rand(pictures, len(CENTRES), 4, dtype=dtype)
-    boxes = torch.cat([CENTRES - sides[..., :2], CENTRES + sides[..., 2:]], -1)
-    logits = torch.randn(pictures, len(CENTRES), 3, dtype=dtype)
-    return Places(logits, boxes, torch.randn(pictures, len(CENTRES), dtype=dtype), CENTRES.to(dtype), STEP, SIZE)
+    sides = 6 * torch.rand(pictures, len(CENTERS), 4, dtype=dtype)
+    boxes = torch.cat([CENTERS - sides[..., :2], CENTERS + sides[..., 2:]], -1)
+    logits = torch.randn(pictures, len(CENTERS), 3, dtype=dtype)
+    return Places(logits, boxes, torch.randn(pictures, len(CENTERS), dtype=dtype), CENTERS.to(dtype), STEP, SIZE)
 
 
 def measures(task: Detection, prediction: Places, target: list[Any]) -> dict[str, float]:
@@ -83,7 +83,7 @@ def test_the_loss_of_one_place_by_hand() -> None:
     assert loss.item() == pytest.approx(-0.25 * (1 - p) ** 2 * math.log(p) + 0.5 - math.log(q), rel=1e-5)
 
 
-def test_the_centreness_to_learn_is_that_of_the_true_box() -> None:
+def test_the_centerness_to_learn_is_that_of_the_true_box() -> None:
     """(2, 2) in a box from 1 to 4 has the distances 1 and 2: sqrt(1/2 * 1/2)."""
     target = [truth([[1.0, 1.0, 4.0, 4.0]], [0])]
     losses = [Detection(1).loss(single_place(0.0, [1.0, 1.0, 4.0, 4.0], logit), target).item() for logit in (0.0, 1.0)]
@@ -99,7 +99,7 @@ def test_an_empty_picture_is_all_background() -> None:
 def test_the_classes_cost_by_the_number_of_places_with_a_box() -> None:
     """Twice the same picture costs what it costs once; an empty one beside it adds its background by that number."""
     task, one, empty = Detection(3), random_places(1), random_places(1)
-    found = (assign(TWO["boxes"], CENTRES, STEP) >= 0).sum().item()
+    found = (assign(TWO["boxes"], CENTERS, STEP) >= 0).sum().item()
 
     def beside(*places: Places) -> Places:
         return Places(*(torch.cat(values) for values in zip(*(p[:3] for p in places), strict=True)), *one[3:])
@@ -112,8 +112,8 @@ def test_the_classes_cost_by_the_number_of_places_with_a_box() -> None:
 def test_the_perfect_prediction_costs_next_to_nothing() -> None:
     target = [TWO, ONE]
     prediction = perfect(target)
-    found = [assign(t["boxes"], CENTRES, STEP) >= 0 for t in target]
-    central = prediction.centreness[torch.stack(found)].sigmoid()
+    found = [assign(t["boxes"], CENTERS, STEP) >= 0 for t in target]
+    central = prediction.centerness[torch.stack(found)].sigmoid()
     entropy = -(central * central.log() + (1 - central) * (1 - central).log()).mean()
     assert Detection(3).loss(prediction, target).item() == pytest.approx(entropy.item(), abs=0.02)
 
@@ -191,7 +191,7 @@ def test_perfect_predictions_give_the_boxes_back() -> None:
     assert measures(task, perfect(target), target) == {"map": 1, "map_50": 1, "map_75": 1}
 
 
-def test_a_score_is_the_geometric_mean_of_class_and_centreness() -> None:
+def test_a_score_is_the_geometric_mean_of_class_and_centerness() -> None:
     (detections,) = Detection(1).decode(single_place(0.4, [-1.0, 1.0, 5.0, 3.0], -0.8))
     expected = math.sqrt(1 / (1 + math.exp(-0.4)) / (1 + math.exp(0.8)))
     assert detections["scores"].tolist() == pytest.approx([expected])
@@ -210,8 +210,8 @@ def test_overlapping_boxes_of_a_class_become_one_and_those_of_two_classes_stay()
 
 def test_a_picture_has_no_more_detections_than_coco_counts() -> None:
     places = random_places(1)
-    boxes = torch.cat([CENTRES - 1, CENTRES + 1], 1).unsqueeze(0)
-    logits = torch.rand(1, len(CENTRES), 6)
+    boxes = torch.cat([CENTERS - 1, CENTERS + 1], 1).unsqueeze(0)
+    logits = torch.rand(1, len(CENTERS), 6)
     detections = Detection(6).decode(places._replace(logits=logits, boxes=boxes))[0]
     assert len(detections["scores"]) == 100
     assert (detections["scores"].diff() <= 0).all()
@@ -222,7 +222,7 @@ def test_a_picture_has_no_more_detections_than_coco_counts() -> None:
 
 def test_the_precision_of_no_detection_is_0_and_without_truth_there_is_none() -> None:
     task = Detection(3)
-    silent = random_places(1)._replace(logits=torch.full((1, len(CENTRES), 3), -20.0))
+    silent = random_places(1)._replace(logits=torch.full((1, len(CENTERS), 3), -20.0))
     assert measures(task, silent, [TWO]) == {"map": 0, "map_50": 0, "map_75": 0}
     assert all(math.isnan(value) for value in measures(task, random_places(1), [NONE]).values())
     assert all(math.isnan(value) for value in measures(task, random_places(1), [None]).values())
@@ -257,14 +257,14 @@ def test_measures_forget_and_travel() -> None:
 # --- pictures
 
 
-def test_true_boxes_are_drawn_in_the_colour_of_their_class_up_to_their_last_pixel() -> None:
+def test_true_boxes_are_drawn_in_the_color_of_their_class_up_to_their_last_pixel() -> None:
     images = torch.zeros(2, 3, *SIZE)
     drawn = Detection(3).draw([truth([[2.0, 3.0, 24.0, 9.0]], [1]), None], images)
     edges = torch.zeros(SIZE, dtype=torch.bool)
     edges[3:9, 2:24] = True
     edges[4:8, 3:23] = False
-    colour = (255 * palette(3)[1]).round() / 255
-    assert_close(drawn[0], torch.where(edges, colour.view(3, 1, 1), 0))
+    color = (255 * palette(3)[1]).round() / 255
+    assert_close(drawn[0], torch.where(edges, color.view(3, 1, 1), 0))
     assert torch.equal(drawn[1], images[1])
 
 
@@ -274,7 +274,7 @@ def test_only_likely_detections_are_drawn() -> None:
     assert not torch.equal(drawn[0], images[0])
     assert torch.equal(drawn[1], images[1])
     doubtful = perfect([TWO, NONE])
-    doubtful = doubtful._replace(centreness=torch.full_like(doubtful.centreness, -2.5))
+    doubtful = doubtful._replace(centerness=torch.full_like(doubtful.centerness, -2.5))
     assert len(task.decode(doubtful)[0]["scores"]) > 0
     assert torch.equal(task.draw(task.decode(doubtful), images), images)
 
@@ -336,3 +336,24 @@ def test_pictures_are_drawn_where_they_are(monkeypatch: pytest.MonkeyPatch) -> N
     assert drawn.device.type == "meta"
     assert drawn.shape == images.shape
     assert shapes == [images.shape[1:]]
+
+
+def test_a_compiled_step_leaves_the_loops_over_boxes_alone() -> None:
+    """Pictures with other numbers of boxes would each be compiled again."""
+    task, places = Detection(3), random_places(2, torch.float32)
+    graphs: list[object] = []
+
+    def count(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Any:
+        graphs.append(graph)
+        return graph
+
+    @torch.compile(backend=count)
+    def step(logits: Tensor, target: list[Any]) -> Tensor:
+        return 2 * task.loss(places._replace(logits=3 * logits), target)
+
+    for count_of_boxes in range(1, 9):
+        boxes = [[1.0 + shift, 2.0, 9.0 + shift, 14.0] for shift in range(count_of_boxes)]
+        target = [truth(boxes, [2] * count_of_boxes), ONE]
+        expected = 2 * task.loss(places._replace(logits=3 * places.logits), target)
+        assert_close(step(places.logits, target), expected)
+    assert len(graphs) <= 3  # before the loss, and after it

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from multitask.tasks.fcos import FCOSHead, assign, centreness
+from multitask.tasks.fcos import FCOSHead, assign, centerness
 
 STEP = torch.tensor([4.0, 4.0])
 
@@ -75,18 +75,18 @@ def test_assignment_is_the_brute_force_one(corners: list[tuple[tuple[int, int], 
     assert assign(torch.tensor(boxes).view(-1, 4), grid(5, 8), STEP).tolist() == expected
 
 
-def test_centreness() -> None:
+def test_centerness() -> None:
     box = torch.tensor([0.0, 0.0, 8.0, 4.0])
     places = torch.tensor([[2.0, 1.0], [4.0, 2.0], [0.0, 2.0], [9.0, 2.0], [4.0, 5.0], [9.0, 5.0]])
-    assert_close(centreness(box.expand(6, 4), places), torch.tensor([1 / 3, 1.0, 0.0, 0.0, 0.0, 0.0]))
+    assert_close(centerness(box.expand(6, 4), places), torch.tensor([1 / 3, 1.0, 0.0, 0.0, 0.0, 0.0]))
 
 
 def test_places_lie_in_the_middle_of_their_part_of_the_picture() -> None:
     head = FCOSHead(1, 4, 0, 2)
-    assert_close(head(torch.zeros(1, 1, 2, 3), (8, 12)).centres, grid(2, 3))
+    assert_close(head(torch.zeros(1, 1, 2, 3), (8, 12)).centers, grid(2, 3))
     uneven = head(torch.zeros(1, 1, 3, 4), (10, 13))
     assert_close(uneven.step, torch.tensor([13 / 4, 10 / 3]))
-    assert_close(uneven.centres[5], torch.tensor([1.5 * 13 / 4, 1.5 * 10 / 3]))
+    assert_close(uneven.centers[5], torch.tensor([1.5 * 13 / 4, 1.5 * 10 / 3]))
 
 
 def test_the_prediction_of_a_place_is_made_where_it_lies() -> None:
@@ -100,7 +100,7 @@ def test_the_prediction_of_a_place_is_made_where_it_lies() -> None:
     features[0, 0, 1, 2] = 3.0
     places = head(features, (8, 16))
     assert places.logits[0, :, 0].tolist() == [0, 0, 0, 0, 0, 0, 3, 0]
-    assert places.centreness[0].tolist() == [0, 0, 0, 0, 0, 0, 3, 0]
+    assert places.centerness[0].tolist() == [0, 0, 0, 0, 0, 0, 3, 0]
     distance = 4 * math.log1p(math.exp(3))
     assert_close(places.boxes[0, 6], torch.tensor([10 - distance, 6 - distance, 10 + distance, 6 + distance]))
 
@@ -113,5 +113,5 @@ def test_at_the_start_classes_are_rare_and_boxes_hold_their_places(precision: to
     assert places.logits.shape == (2, 24, 3)
     assert_close(places.logits.sigmoid().mean(), torch.tensor(0.01), rtol=0.3, atol=0)
     assert all(values.dtype == torch.float32 for values in places[:5])
-    assert (places.boxes[..., :2] < places.centres).all()
-    assert (places.boxes[..., 2:] > places.centres).all()
+    assert (places.boxes[..., :2] < places.centers).all()
+    assert (places.boxes[..., 2:] > places.centers).all()

@@ -23,7 +23,7 @@ def logits(classes: list[int], count: int) -> Tensor:
 
 
 def test_segmentation() -> None:
-    """Four labelled pixels: class 0 is right once and wrong once, class 1 right twice and missed never; 2 is absent."""
+    """Four labeled pixels: class 0 is right once and wrong once, class 1 right twice and missed never; 2 is absent."""
     task = Segmentation(3)
     target = torch.tensor([[[0, 2, 1, 1, 255]]])
     result = metrics_of(task, (logits([0, 0, 1, 1, 2], 3), target))
@@ -117,10 +117,10 @@ def test_a_class_is_drawn_as_a_band_under_the_picture() -> None:
     assert_close(drawn[:, :, 14:], palette(4)[[1, 3]].view(2, 3, 1, 1).expand(2, 3, 2, 12))
 
 
-def test_every_class_has_a_colour_of_its_own() -> None:
-    colours = Segmentation(13).draw(torch.arange(13).view(1, 1, 13), torch.rand(1, 3, 1, 13)).view(3, 13).T
-    assert_close(colours, palette(13))
-    distances = torch.cdist(colours, colours) + torch.eye(13)
+def test_every_class_has_a_color_of_its_own() -> None:
+    colors = Segmentation(13).draw(torch.arange(13).view(1, 1, 13), torch.rand(1, 3, 1, 13)).view(3, 13).T
+    assert_close(colors, palette(13))
+    distances = torch.cdist(colors, colors) + torch.eye(13)
     assert distances.min() > 0.1
 
 

@@ -62,14 +62,14 @@ def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:
 
 
 def test_a_layout_of_ones_own(tmp_path: Path) -> None:
-    class Grey(Pairs):
+    class Gray(Pairs):
         def __init__(self, root: Path, split: str) -> None:
             self.names = ["dark", "light"]
 
         def read(self, index: int) -> tuple[Image.Image, Image.Image]:
             return Image.new("L", (16, 16), 255 * index), Image.new("L", (16, 16), 128)
 
-    data = small_data(tmp_path / "data", layout=Grey, color_jitter=0.0)
+    data = small_data(tmp_path / "data", layout=Gray, color_jitter=0.0)
     assert batches(data, "val")[0]["input"].mean((1, 2, 3)).tolist() == [-1, 1]
 
 

@@ -14,7 +14,7 @@ def random(seed: int = 0) -> Generator:
 
 
 def numbered(height: int, width: int) -> Tensor:
-    """Every pixel another colour: row, column, their sum."""
+    """Every pixel another color: row, column, their sum."""
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([rows, columns, rows + columns]).to(torch.uint8)
 
@@ -71,7 +71,7 @@ def test_photographs_are_resized_as_pillow_does() -> None:
 
 
 @pytest.mark.parametrize("label_maps", ["input", "target", "both", None])
-def test_label_maps_get_no_new_colours(label_maps: str | None) -> None:
+def test_label_maps_get_no_new_colors(label_maps: str | None) -> None:
     labels = torch.randint(0, 2, (3, 40, 40), dtype=torch.uint8) * 255
     transform = PairTransform(load_size=23, crop_size=None, label_maps=label_maps)  # type: ignore[arg-type]
     for side, picture in zip(("input", "target"), transform(labels, labels, random()), strict=True):
@@ -79,15 +79,15 @@ def test_label_maps_get_no_new_colours(label_maps: str | None) -> None:
         assert kept == (label_maps in (side, "both"))
 
 
-def test_colour_jitter_changes_the_input_alone() -> None:
+def test_color_jitter_changes_the_input_alone() -> None:
     picture = torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8)
     plain = PairTransform(None, None, flip=False)(picture, picture, random())[0]
     seen = [PairTransform(None, None, flip=False, color_jitter=0.3)(picture, picture, random(s)) for s in range(3)]
     assert all(torch.equal(target, plain) for _, target in seen)
     assert not any(torch.equal(source, plain) for source, _ in seen)
     assert not torch.equal(seen[0][0], seen[1][0])
-    grey = torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)
-    assert PairTransform(None, None, color_jitter=0.3)(grey, picture, random())[0].shape == (1, 8, 8)
+    gray = torch.randint(0, 256, (1, 8, 8), dtype=torch.uint8)
+    assert PairTransform(None, None, color_jitter=0.3)(gray, picture, random())[0].shape == (1, 8, 8)
 
 
 @pytest.mark.parametrize(
