@@ -77,7 +77,7 @@ def embeddings(samples: int) -> tuple[Tensor, Tensor]:
 
 
 def batch_hard() -> Case:
-    """PML's defaults normalise the embeddings and leave anchors that cost nothing out of the mean."""
+    """PML's defaults normalize the embeddings and leave anchors that cost nothing out of the mean."""
     distance = distances.LpDistance(normalize_embeddings=False)
     miner = miners.BatchHardMiner(distance=distance)
     loss = pml.TripletMarginLoss(margin=1.0, distance=distance, reducer=reducers.MeanReducer())

@@ -23,7 +23,7 @@ TASKS = tuple(CHANNELS)
 
 @dataclass(frozen=True)
 class Method:
-    """A way to weigh the tasks: one step of it, without the optimiser's."""
+    """A way to weigh the tasks: one step of it, without the optimizer's."""
 
     name: str
     step: Callable[[DeepLab, Tensor], object]

@@ -1,4 +1,4 @@
-"""Soft sizes of the regions that a segmentation predicts, and of the true ones: what overlap losses are made of."""
+"""Soft sizes of predicted and true regions, from which the overlap losses are computed."""
 
 from typing import Any, NamedTuple
 

@@ -57,7 +57,7 @@ class Weighting(nn.Module, ABC):
         self._forget()
 
     def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
-        """Return for each task its view of the features that all share, at which some weightings measure gradients.
+        """Return for each task its view of the shared features, at which some weightings measure gradients.
 
         Args:
             features: the output of the last shared layer, of any shape; or a tuple or list of several, such as the
@@ -65,7 +65,7 @@ class Weighting(nn.Module, ABC):
             weight: the weight of that layer.
 
         Returns:
-            For each task what equals ``features``.
+            For each task a value equal to ``features``.
 
         Raises:
             TypeError: ``features`` are neither a tensor nor a tuple or list of tensors.
@@ -107,7 +107,7 @@ class Weighting(nn.Module, ABC):
         self._weights_in_force = {task: weights[self.tasks.index(task)].clone() for task in present}
         terms = [self._weights_in_force[task] * at_least_float32(loss) for task, loss in present.items()]
         total = torch.stack(terms).sum() + torch.where(is_present, offsets, 0).sum()
-        if total.requires_grad:  # what is only looked at leaves no trace
+        if total.requires_grad:  # a total that is only looked at leaves no trace
             tasks = tuple(present)
             total.register_hook(lambda scale: self._back_propagated(tasks, losses_by_task, is_present, scale))
         return total
@@ -124,10 +124,10 @@ class Weighting(nn.Module, ABC):
         self._forget()
 
     def end_epoch(self) -> None:
-        """End an epoch of training, for weightings that compare epochs."""
+        """Mark the end of a training epoch, for weightings that compare epochs."""
 
     def report(self) -> dict[str, Tensor]:
-        """Return what is worth a line in a log: the weights of the last call, ``weight/TASK``, and what led to them."""
+        """Return what to log: the weights of the last call, ``weight/TASK``, and what they were computed from."""
         return {f"weight/{task}": weight for task, weight in self._weights_in_force.items()}
 
     @abstractmethod
