@@ -126,7 +126,7 @@ def _batch_hard(embeddings: Tensor, positive: Tensor, negative: Tensor, squared:
         order = torch.addmm(centered.square().sum(1), centered, centered.T, alpha=-2)
         farthest = torch.where(positive, order, -torch.inf).argmax(1, keepdim=True)
         nearest = torch.where(negative, order, torch.inf).argmin(1, keepdim=True)
-        exists = positive.gather(1, farthest) & negative.gather(1, nearest)  # some other if there is none
+        exists = positive.gather(1, farthest) & negative.gather(1, nearest)  # an arbitrary index if there is none
     # Only the chosen pairs are measured again: exactly, and with a gradient of N rows instead of N^2.
     to_positive, to_negative = (
         distance(embeddings, embeddings.index_select(0, chosen.squeeze(1)), squared) for chosen in (farthest, nearest)

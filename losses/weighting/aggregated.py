@@ -12,7 +12,7 @@ from losses.weighting.tap import Gradients, TappedWeighting
 
 
 class AggregatedGradients(TappedWeighting):
-    r"""Gradient aggregation, :math:`\mathcal A(g_1, \dots, g_T)` of TorchJD's, in one ordinary backward pass.
+    r"""Gradient aggregation by TorchJD, :math:`\mathcal A(g_1, \dots, g_T)`, in one ordinary backward pass.
 
     :math:`g_i` is the gradient of task i in the shared features. When all of them have arrived there, and before they
     go on into the trunk, the aggregator's vector replaces their sum; so the trunk is back-propagated once, as with
@@ -20,7 +20,7 @@ class AggregatedGradients(TappedWeighting):
     aggregate at the features, as MGDA-UB (Sener and Koltun 2018) and IMTL-G (Liu et al. 2021) do, is the cheap form: in
     the gradients of all shared parameters the aggregator would find other weights.
 
-    Only tasks with a loss in the batch are aggregated, in the order of ``tasks``; an aggregator that is made for a
+    Only tasks with a loss in the batch are aggregated, in the order of ``tasks``; an aggregator built for a
     number of tasks refuses batches without one of them. Several backward passes before an optimizer's step are
     aggregated each by itself, and so are the batches of several processes, whose directions are then averaged. Factors
     of loss scalers are undone for the aggregator; gradients that are not finite go on as their sum, so that scalers
@@ -30,12 +30,12 @@ class AggregatedGradients(TappedWeighting):
 
     Args:
         tasks: the names of the tasks.
-        aggregator: of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that needs no
+        aggregator: an object of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that needs no
             options: ``UPGrad``, ``PCGrad``, ``MGDA``, ``IMTLG``, ``AlignedMTL``.
 
     Raises:
         ModuleNotFoundError: TorchJD is not installed.
-        ValueError: no aggregator of TorchJD's, or the name of one that needs options; in :meth:`step`: a task whose
+        ValueError: not an aggregator of TorchJD, or the name of one that needs options; in :meth:`step`: a task whose
             gradient did not arrive at its view.
 
     Example:
@@ -119,7 +119,7 @@ class AggregatedGradients(TappedWeighting):
 
 
 def as_aggregator(aggregator: str | nn.Module) -> nn.Module:
-    """Return an aggregator of TorchJD's, built if its name is given.
+    """Return an aggregator of TorchJD, built here if only its name is given.
 
     Args:
         aggregator: a class of ``torchjd.aggregation`` by its name, or an object of one.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from losses.convention import at_least_float32, check_number, stored_dtype, without_rounding
 
 Features = TypeVar("Features", bound=Tensor | Sequence[Tensor])
-MANY_PASSES = 1000  # more than anybody accumulates before a step
+MANY_PASSES = 1000  # more than are ever accumulated before a step
 
 
 class Weighting(nn.Module, ABC):
@@ -77,15 +77,15 @@ class Weighting(nn.Module, ABC):
         """Compute the total to back-propagate.
 
         Args:
-            losses: a scalar for each task. A task that is missing, or None, has no labels in this batch: nothing that
-                is remembered of it changes.
+            losses: a scalar for each task. A task that is missing, or None, has no labels in this batch: its state
+                does not change.
 
         Returns:
             A scalar in at least float32. Without any task 0, without a graph.
 
         Raises:
-            TypeError: a loss is no tensor.
-            ValueError: an unknown task, or a loss that is no scalar.
+            TypeError: a loss is not a tensor.
+            ValueError: an unknown task, or a loss that is not a scalar.
         """
         present = {task: loss for task, loss in losses.items() if loss is not None}
         for task, loss in present.items():
@@ -138,7 +138,7 @@ class Weighting(nn.Module, ABC):
         """Take the mean losses since the last step, over all processes, of the tasks that were present in any."""
 
     def _back_propagated(self, tasks: tuple[str, ...], losses: Tensor, present: Tensor, scale: Tensor) -> None:
-        """Note a backward pass; ``scale`` is the total's gradient: a scaler's factor, or 1 / accumulated batches."""
+        """Record a backward pass; ``scale`` is the total's gradient: a scaler's factor, or 1 / accumulated batches."""
         self._losses = self._losses.to(losses) + losses
         self._passes = self._passes.to(losses) + present
         self._backwards += 1
@@ -150,7 +150,7 @@ class Weighting(nn.Module, ABC):
             )
 
     def _forget(self) -> None:
-        # Plain attributes: what was seen since the last step is no state, and must not be broadcast as buffers are.
+        # Plain attributes: what was seen since the last step is not state, and must not be broadcast as buffers are.
         self._losses = torch.zeros_like(self._nothing)
         self._passes = torch.zeros_like(self._nothing)
         self._backwards = 0

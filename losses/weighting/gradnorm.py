@@ -23,7 +23,7 @@ class GradNorm(TappedWeighting):
     :math:`\mathrm{sign}(G_i - \bar G r_i^\alpha) \lVert \nabla_W L_i \rVert_2`. Then they are scaled back to the sum T.
 
     One ordinary backward pass measures everything: :meth:`branch` gives each task a view of the shared features, and
-    when all tasks' gradients have arrived at them, and before they go on into the encoder, each is taken over the last
+    when all tasks' gradients have arrived at them, and before they go on into the encoder, each is taken through the last
     shared layer alone. The network's gradients are, to the bit, those of the weighted sum without GradNorm.
 
     Works with gradient accumulation (norms of the summed gradients), under autocast, with a loss scaler (norms are
@@ -156,7 +156,7 @@ class GradNorm(TappedWeighting):
         else:
             weights = self.adam(self.current, slopes, learning)
         weights = torch.where(learning, weights.clamp_min(self.smallest), weights)
-        # The sum stays T; what absent tasks have of it is theirs.
+        # The sum stays T; absent tasks keep their share of it.
         whole = len(self.tasks) - torch.where(learning, 0, weights).sum()
         scaled = weights * whole / torch.where(learning, weights, 0).sum()
         self.current.copy_(torch.where(learning, scaled, weights))
@@ -169,7 +169,7 @@ class GradNorm(TappedWeighting):
 
 
 def _gradient_of(weight: nn.Parameter, levels: tuple[Tensor, ...], gradients: Gradients) -> Tensor:
-    """Take a task's gradients in the shared features on over the last shared layer."""
+    """Back-propagate a task's gradients in the shared features through the last shared layer."""
     reached = [(level, gradient) for level, gradient in zip(levels, gradients, strict=True) if gradient is not None]
     outputs, of_outputs = zip(*reached, strict=True)
     try:
