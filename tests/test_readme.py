@@ -17,8 +17,8 @@ import pix2pix.__main__
 from losses.convention import Loss
 from multitask import MultiTask
 from tests.multitask.scenes import write_scenes
-from tests.multitask.test_main import small_config
 from tests.pix2pix.pictures import write_side_by_side
+from tests.training.programs import MULTITASK
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -82,7 +82,7 @@ def test_a_task_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_tasks.py").write_text(snippet)
-    config = small_config(write_scenes(tmp_path / "data"))
+    config = MULTITASK.config(write_scenes(tmp_path / "data"))
     config["model"]["tasks"]["depth"] = {"class_path": "my_tasks.LogDepth", "init_args": {"farthest": 5.0, "width": 8}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     monkeypatch.setattr(sys, "argv", ["multitask"])
