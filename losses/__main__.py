@@ -12,13 +12,13 @@ import torch
 
 DESCRIPTION = "Losses for PyTorch, in pictures."
 FIGURES = """\
-Draw six figures and print the path of each. Some show networks, which are trained for that, seconds in all:
+Draw six figures and print the path of each. Some show networks, which are trained first; that takes seconds:
 
   regression.png    losses of regression and their gradients against the error
   bce.png           binary cross-entropy against the probability
   focal.png         focal loss for several gammas against the probability of the true class
   landscape.png     the loss of a convolutional network around its weights (Li et al. 2018)
-  convergence.png   one training with outliers under several losses, and the error of each on clean points
+  convergence.png   training with outliers under several losses, and the error of each on clean points
   task_weights.png  the weights of a run's tasks over its steps
 """
 
@@ -42,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def draw_figures(out: Path, metrics: Path | None = None) -> None:
-    """Draw all figures, train what some of them show, and print the path of each file.
+    """Draw all figures, train the networks that some of them show, and print the path of each file.
 
     Args:
-        out: the folder of the figures, made if there is none.
+        out: the folder of the figures, created if missing.
         metrics: the CSV file of the run whose task weights are drawn, or None to train one.
 
     Raises:
@@ -70,8 +70,8 @@ def draw_figures(out: Path, metrics: Path | None = None) -> None:
     write("bce", figures.bce_curves())
     write("focal", figures.focal_curves())
     write("landscape", figures.loss_landscape(*experiments.train_shapes_classifier()))
-    # Log-cosh would lie on Huber, and the lopsided loss answers another question.
-    names = ("MSE", "L1", "Huber (delta 1)", "smooth L1 (beta 0.5)")  # in the colours of regression.png
+    # Log-cosh would coincide with Huber, and the asymmetric loss answers another question.
+    names = ("MSE", "L1", "Huber (delta 1)", "smooth L1 (beta 0.5)")  # in the colors of regression.png
     histories = experiments.train_with_outliers({name: figures.REGRESSION_LOSSES[name] for name in names}, every=10)
     metric = "mean absolute error on clean points"
     write("convergence", figures.convergence(histories, metric=metric, every=10))
@@ -109,7 +109,7 @@ def read_task_weights(metrics: Path) -> dict[str, list[tuple[float, float]]]:
 
 
 class OneLineErrors(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         """End with the message and exit code 2."""
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--metrics",
         type=Path,
         metavar="FILE",
-        help="CSV file of a run of yours, with a column step and columns weight/TASK, for task_weights.png; "
+        help="CSV file of your own run, with a column step and columns weight/TASK, for task_weights.png; "
         "without it three tasks are trained",
     )
     command.add_argument("--debug", action="store_true", help="show the tracebacks of errors")

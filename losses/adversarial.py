@@ -76,11 +76,11 @@ class GANLoss(Loss):
     Args:
         mode: ``vanilla`` (binary cross-entropy on logits, Goodfellow et al. 2014, with the non-saturating
             generator), ``lsgan`` (Mao et al. 2017), ``wgan`` (Arjovsky et al. 2017) or ``hinge`` (Lim and Ye 2017).
-        real_label: what the discriminator should say of real samples. 0.9 instead of 1 is one-sided label
+        real_label: the target of real samples. 0.9 instead of 1 is one-sided label
             smoothing (Salimans et al. 2016), meant for the discriminator's step. ``vanilla``: in [0, 1].
             ``wgan`` and ``hinge`` have no labels: leave it at 1.
-        fake_label: what the discriminator should say of generated samples, as for ``real_label``. Leave it at 0
-            unless you know why: smoothing both sides strengthens what the generator does wrong already.
+        fake_label: the target of generated samples, with the same limits. Leave it at 0 unless you know why:
+            smoothing both sides reinforces what the generator already does wrong.
         reduction: ``none`` keeps the shape, for predictions of one scale; ``mean`` or ``sum``.
 
     Raises:
@@ -143,8 +143,8 @@ class GANLoss(Loss):
             prediction: raw scores, any shape, floating point. A multi-scale discriminator returns a sequence of them,
                 whose losses are averaged with equal weight; or, as pix2pixHD's, a sequence of lists of feature maps
                 that end in the scores.
-            target_is_real: D's step: whether these samples are real. G's step: True, what G wants D to say.
-            for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
+            target_is_real: D's step: whether these samples are real. G's step: True, the label that G aims for.
+            for_discriminator: False in G's step. It matters only in mode ``hinge``, where G has a different loss.
 
         Returns:
             A scalar (with ``reduction="none"`` the loss of each element), in at least float32. May be negative in modes
@@ -209,10 +209,10 @@ def gradient_penalty(
         real: real samples, N x ..., floating point.
         fake: generated samples, same shape; not used by (and may be left out for) ``r1``.
         kind: which penalty.
-        scores: what :math:`D(x_n)` is where a discriminator gives a sample K scores: their ``"mean"``, as in the losses
-            of :class:`GANLoss`; or their ``"sum"``, as in the reference implementations of pix2pix and StyleGAN. With
-            the sum the norm is up to K times as large (K is 900 for a 70 x 70 PatchGAN and pictures of 256 x 256), and
-            ``r1`` up to K squared times. The papers' discriminators have one score, for which the two are the same.
+        scores: what :math:`D(x_n)` is where a discriminator returns K scores for a sample: their ``"mean"``, as in the
+            losses of :class:`GANLoss`; or their ``"sum"``, as in the reference implementations of pix2pix and StyleGAN.
+            With the sum the norm is up to K times as large (K is 900 for a 70 x 70 PatchGAN and pictures of 256 x 256),
+            and ``r1`` up to K squared times. The papers' discriminators have one score, for which the two are the same.
         center: the norm that ``wgan-gp`` asks for; 1 is the paper's, 0 is the zero-centered variant.
         weight: factor of the penalty, >= 0. Both papers take 10, for one score per sample. With ``r1`` and a map of
             scores 10 does next to nothing on their mean.
@@ -275,7 +275,7 @@ def gradient_penalty(
 
 
 def _check_target_is_real(target_is_real: object) -> None:
-    if not isinstance(target_is_real, bool):  # "fake" would count as true
+    if not isinstance(target_is_real, bool):  # the string "fake" would count as true
         raise TypeError(f"target_is_real must be True or False; got {target_is_real!r}")
 
 
@@ -289,7 +289,7 @@ def _scores_of(scale: Tensor | Sequence[Tensor]) -> Tensor:
 
 
 def _input_dtype(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> torch.dtype:
-    """What a discriminator takes: the dtype of its parameters, or for a function of unknown ones that of ``real``."""
+    """The dtype of a discriminator's input: that of its parameters; for a function, whose are unknown, of ``real``."""
     parameter = next(discriminator.parameters(), None) if isinstance(discriminator, nn.Module) else None
     if parameter is not None:
         return parameter.dtype
@@ -301,7 +301,7 @@ def _input_dtype(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> tor
 def _gradient(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     try:
         at.requires_grad_()
-    except RuntimeError:  # inside a transform of torch.func, whose own gradient is the only one that is allowed
+    except RuntimeError:  # inside a transform of torch.func, which allows its own gradient only
         gradient: Tensor = torch.func.grad(function)(at)
         return gradient
     (gradient,) = torch.autograd.grad(function(at), at, create_graph=True)
@@ -310,7 +310,7 @@ def _gradient(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _running_statistics_kept() -> Iterator[list[nn.Module]]:
-    """Keep the running statistics of all that runs as they are, and collect the batch normalizations in training mode.
+    """Freeze the running statistics of the modules that run, and collect the batch normalizations in training mode.
 
     A hook on every module finds them behind a function as well, and only those that the function uses.
     """
@@ -321,7 +321,7 @@ def _running_statistics_kept() -> Iterator[list[nn.Module]]:
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
             batch_norms.append(module)
         if isinstance(module, nn.modules.batchnorm._NormBase) and module.training and module.track_running_stats:
-            module.track_running_stats = False  # normalizes by the batch as before, without counting it
+            module.track_running_stats = False  # it still normalizes by the batch, without recording it
             tracked.append(module)
 
     hook = nn.modules.module.register_module_forward_pre_hook(hold)

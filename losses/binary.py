@@ -1,4 +1,4 @@
-"""Losses of yes-or-no questions: one label, or several independent ones."""
+"""Losses of binary classification: one label, or several independent ones."""
 
 from typing import Literal
 
@@ -26,10 +26,10 @@ LabelReduction = Literal["mean", "sum"]
 
 
 class BinaryLoss(Loss):
-    """Base of the losses of yes-or-no logits, which differ in their function and its options."""
+    """Base of the losses of binary logits, which differ in their function and its options."""
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """Compute the loss of logits against yes or no.
+        """Compute the loss of logits against binary targets.
 
         Args:
             input: logits, any shape, floating point.
@@ -113,7 +113,7 @@ def bce_from_probs(
 
 
 class BCEFromProbs(Loss):
-    r"""Binary cross-entropy of probabilities, :math:`-y \log p - (1 - y) \log(1 - p)`, the logarithms held above -100.
+    r"""Binary cross-entropy of probabilities, :math:`-y \log p - (1 - y) \log(1 - p)`, with logarithms >= -100.
 
     For networks that end in a sigmoid and cannot be changed. Logits with :class:`BCEWithLogitsLoss` are better: in
     float32 a sigmoid is exactly 1 from a logit of 17 on, where its gradient is lost. Unlike torch's ``BCELoss`` it runs
@@ -132,7 +132,7 @@ class BCEFromProbs(Loss):
         super().__init__(reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """Compute the loss of probabilities against yes or no.
+        """Compute the loss of probabilities against binary targets.
 
         Args:
             input: probabilities of the positive class in [0, 1], any shape, floating point.
@@ -185,7 +185,7 @@ class BinaryFocalLoss(BinaryLoss):
     negatives.
 
     Args:
-        gamma: how strongly easy elements are discounted, >= 0.
+        gamma: how strongly easy elements are down-weighted, >= 0.
         alpha: weight of positives in [0, 1], or None for no weights. The paper's 0.25 goes with its gamma of 2.
         normalizer: what ``mean`` divides by: the number of ``elements`` that count, or as in the paper of
             ``positives``, at least 1.
@@ -244,7 +244,8 @@ class MultiLabelLoss(Loss):
         labels: a sample's loss is the ``mean`` or the ``sum`` over its labels. The sum's gradient does not shrink with
             the number of labels.
         pos_weight: weight >= 0 of the positive class, one number or one for each label.
-        reduction: ``none`` gives N, one loss per sample; ``mean`` is over samples that have a known label; or ``sum``.
+        reduction: ``none`` returns N, one loss per sample; ``mean`` is over samples that have a known label; or
+            ``sum``.
         validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
 
     Example:
@@ -288,7 +289,7 @@ class MultiLabelLoss(Loss):
 
 
 def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, validate: bool) -> Tensor:
-    """Give ``target`` in the dtype of ``input`` if it is a probability, and 0 where ``mask`` is False."""
+    """Return ``target`` in the dtype of ``input``, 0 where ``mask`` is False, after checking that it is in [0, 1]."""
     check_same_shape(input, target)
     target = target.to(input.dtype)
     if mask is not None:
@@ -301,7 +302,7 @@ def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, val
 
 
 def _as_channels(pos_weight: Tensor | float | None, input: Tensor) -> Tensor | None:
-    """Return weights of positives so that they broadcast to ``input``: the channels, not torch's last dimension."""
+    """Return ``pos_weight`` so that it broadcasts over the channels of ``input``, dimension 1, not over its last."""
     if pos_weight is None:
         return None
     if not isinstance(pos_weight, Tensor):

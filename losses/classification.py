@@ -86,10 +86,10 @@ class CrossEntropyLoss(Loss):
         ignore_index: elements of this class do not count. If it is a real class (0, say), that class stays in the
             softmax of the other elements. Not used with probabilities.
         label_smoothing: :math:`\varepsilon` in [0, 1]. An infinite logit then costs an infinite loss.
-        reduction: ``none`` gives N x ...; ``mean`` divides by the sum of the weights of the elements that count (with
+        reduction: ``none`` returns N x ...; ``mean`` divides by the sum of the weights of the elements that count (with
             probabilities by the number of elements, as torch does); or ``sum``.
-        validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
-            message about an assertion, and for targets that are no probabilities (looking waits for the GPU).
+        validate: whether to look for classes outside [0, C), which on a GPU end in a device-side assertion, and for
+            targets that are not probabilities (on a GPU that waits for it).
 
     Example:
         >>> logits, target = torch.zeros(2, 3, 8, 8), torch.full((2, 8, 8), 2)
@@ -148,7 +148,7 @@ def focal_loss(
     check_number("gamma", gamma, at_least=0)
     target = check_classes(input, target, ignore_index, validate)
     alpha = check_class_weights("alpha", alpha, input)
-    # Class weights inside the cross-entropy would make exp(-ce) something else than p_y.
+    # Class weights inside the cross-entropy would make exp(-ce) something other than p_y.
     cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
     loss = power(-torch.expm1(-cross_entropy), gamma) * cross_entropy
     valid = target != ignore_index
@@ -160,14 +160,14 @@ def focal_loss(
 class FocalLoss(ClassLoss):
     r"""Focal loss of the softmax of logits, :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
 
-    Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
-    not outweigh the few hard ones. Equal logits cost :math:`(1 - 1/C)^\gamma \log C`.
+    Elements that are already classified well (:math:`p_y` near 1) cost next to nothing, so that many easy ones do not
+    outweigh a few hard ones. Equal logits cost :math:`(1 - 1/C)^\gamma \log C`.
 
     Args:
-        gamma: how strongly easy elements are discounted, >= 0; 0 is :class:`CrossEntropyLoss`.
+        gamma: how strongly easy elements are down-weighted, >= 0; 0 is :class:`CrossEntropyLoss`.
         alpha: one weight >= 0 per class. (One number for all classes would only scale the loss.)
         ignore_index: elements of this class do not count.
-        reduction: ``none`` gives N x ...; ``mean`` divides by the number of elements that count, whatever their
+        reduction: ``none`` returns N x ...; ``mean`` divides by the number of elements that count, whatever their
             ``alpha``; or ``sum``.
         validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
 
@@ -223,8 +223,8 @@ class KLDivWithLogitsLoss(Loss):
     Args:
         temperature: :math:`T` > 0; above 1 it shows more of the small probabilities.
         rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
-        reduction: ``none`` gives N x ..., the divergences; ``mean`` is over these (for N x C torch's ``batchmean``; its
-            ``mean`` divides by C once more); or ``sum``.
+        reduction: ``none`` returns N x ..., the divergences; ``mean`` is over these (for N x C torch's ``batchmean``;
+            its ``mean`` divides by C once more); or ``sum``.
 
     Example:
         >>> student, teacher = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]])
@@ -270,12 +270,12 @@ def probability_l1_loss(
 class ProbabilityL1Loss(ClassLoss):
     r"""L1 distance of the class probabilities and the one-hot label, :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
 
-    Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
+    Wrong labels cost at most 2, however confident the network is, so it is robust to label noise (Ghosh et al.
     2017); for the same reason it learns slowly from scratch.
 
     Args:
         ignore_index: elements of this class do not count.
-        reduction: ``none`` gives N x ...; ``mean`` is over the elements that count; or ``sum``.
+        reduction: ``none`` returns N x ...; ``mean`` is over the elements that count; or ``sum``.
         validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
 
     Example:
@@ -292,7 +292,7 @@ class ProbabilityL1Loss(ClassLoss):
 
 
 def _check_probabilities(input: Tensor, target: Tensor, validate: bool) -> None:
-    """Refuse targets that are no distributions over the classes: their loss would have no lower bound."""
+    """Require targets to be distributions over the classes: other targets have a loss without a lower bound."""
     check_same_shape(input, target, "input and target probabilities")
     if not (reads_values(validate, target) and target.numel()):
         return

@@ -1,4 +1,4 @@
-"""What every loss does the same way: its precision, its shapes, its reduction and the checks of its options."""
+"""The conventions that all losses share: precision, shapes, reduction and the checks of options."""
 
 import functools
 import inspect
@@ -17,27 +17,27 @@ Result = TypeVar("Result")
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """Give ``tensor`` in float32 if it is float16 or bfloat16; leave float32 and float64 as they are.
+    """Return ``tensor`` in float32 if it is float16 or bfloat16, and unchanged if it is float32 or float64.
 
-    A loss in half precision is wrong in small ways that nobody sees: a float16 sum overflows at 65,504, which is
-    the number of pixels of one 256 x 256 picture, and bfloat16 keeps two to three digits.
+    A loss in half precision goes wrong silently: a float16 sum overflows at 65,504, fewer than the pixels of one
+    256 x 256 image, and bfloat16 keeps two to three digits.
     """
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def stored_dtype() -> torch.dtype:
-    """Return the dtype of options and states: torch's default one, but never less than float32.
+    """Return the dtype in which options and states are kept: torch's default, but at least float32.
 
-    Trainers make half precision the default while they build a model that shall be in it as a whole.
+    Trainers set the default to half precision while they build a model that trains in it throughout.
     """
     return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 def without_rounding(move: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """Make what ``module.half()`` and the like do to each tensor leave its precision, and only move it.
+    """Wrap the function that ``module.half()`` and the like apply, so that it moves tensors but never rounds them.
 
     Args:
-        move: what :meth:`torch.nn.Module._apply` is given.
+        move: the argument of :meth:`torch.nn.Module._apply`.
     """
 
     def move_alone(tensor: Tensor) -> Tensor:
@@ -48,10 +48,10 @@ def without_rounding(move: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Ten
 
 
 def full_precision(loss: Callable[Options, Result]) -> Callable[Options, Result]:
-    """Make a loss compute in at least float32, outside autocast, whatever the precision of its tensors is.
+    """Decorate a loss to compute in at least float32 and outside autocast, whatever the precision of its tensors.
 
     Raises:
-        TypeError: when called: what should be a tensor is something else, such as a list.
+        TypeError: in the call: an argument that must be a tensor is something else, such as a list.
     """
     parameters = inspect.signature(loss).parameters.values()
     names = tuple(parameter.name for parameter in parameters)
@@ -76,13 +76,13 @@ def full_precision(loss: Callable[Options, Result]) -> Callable[Options, Result]
 
 
 def reduce(values: Tensor, reduction: Reduction, *, weight: Tensor | None = None) -> Tensor:
-    r"""Reduce the values of a loss to what its ``reduction`` asks for.
+    r"""Reduce the values of a loss.
 
     Args:
         values: one value per element, 0 where the element does not count, already multiplied by its weight.
-        reduction: ``"none"`` gives ``values``, ``"sum"`` their sum, ``"mean"`` their sum over the number of elements
-            or, with ``weight``, over the sum of the weights.
-        weight: what each element counts: a weight >= 0, or a boolean that says whether it is valid.
+        reduction: ``none`` returns ``values``, ``sum`` their sum, and ``mean`` their sum divided by the number of
+            elements or, with ``weight``, by the sum of the weights.
+        weight: how much each element counts: a weight >= 0, or a boolean for whether it is valid.
 
     Returns:
         The mean of nothing (no elements, or no weight above 0) is 0, attached to the graph of ``values``.
@@ -102,19 +102,19 @@ def reduce(values: Tensor, reduction: Reduction, *, weight: Tensor | None = None
 
 
 def power(base: Tensor, exponent: float) -> Tensor:
-    """``base ** exponent`` for a base >= 0, with 0 for the gradient at 0, which is infinite for exponents below 1."""
+    """Return ``base ** exponent`` for a base >= 0, with the gradient 0 at 0, which is infinite for exponents < 1."""
     positive = base > 0
     return torch.where(positive, torch.where(positive, base, 1).pow(exponent), 0)
 
 
 def ratio(part: Tensor, whole: Tensor, *, otherwise: float | Tensor) -> Tensor:
-    """``part / whole``, and ``otherwise`` where the whole is 0: no constant is added, so that small ones are exact."""
+    """Return ``part / whole``, or ``otherwise`` where the whole is 0. No epsilon is added: small ratios stay exact."""
     exists = whole > 0
     return torch.where(exists, part / torch.where(exists, whole, 1), otherwise)
 
 
 def check_tensor(name: str, value: object) -> None:
-    """Refuse a ``value`` of the argument ``name`` that is no tensor, such as a list.
+    """Require the argument ``name`` to be a tensor, and not a list.
 
     Raises:
         TypeError: names the argument and what it got.
@@ -124,7 +124,7 @@ def check_tensor(name: str, value: object) -> None:
 
 
 def check_same_shape(input: Tensor, target: Tensor, names: str = "input and target") -> None:
-    """Refuse tensors that would broadcast, or that do not fit at all.
+    """Require two tensors of the same shape, which neither broadcast nor fail later.
 
     Raises:
         ValueError: names the tensors and both shapes.
@@ -134,7 +134,7 @@ def check_same_shape(input: Tensor, target: Tensor, names: str = "input and targ
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:
-    """Refuse a ``value`` of the option ``name`` that is not among the ``choices`` of a ``Literal``.
+    """Require the option ``name`` to be one of the ``choices`` of a ``Literal``.
 
     Raises:
         ValueError: names the option and what it may be.
@@ -146,7 +146,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
 def check_number(
     name: str, value: float, *, above: float | None = None, at_least: float | None = None, at_most: float | None = None
 ) -> None:
-    """Refuse a ``value`` of the option ``name`` outside its range, and NaN and infinity.
+    """Require the option ``name`` to be finite and within its range.
 
     Raises:
         ValueError: names the option and its range.
@@ -164,10 +164,10 @@ def check_number(
 
 
 def reads_values(validate: bool, tensor: Tensor) -> bool:
-    """Return whether a loss may look at the values of ``tensor``, to refuse wrong ones such as a class out of range.
+    """Return whether a loss may read the values of ``tensor`` to check them.
 
-    Looking at a value makes a GPU finish its work first, so the losses that do it have the option ``validate`` to
-    turn it off. A compiled graph cannot hold it, and a tensor on the meta device has no values.
+    Reading a value waits for the GPU, so the losses that do it have the option ``validate`` to turn it off. A compiled
+    graph cannot contain it, and a tensor on the meta device has no values.
     """
     return validate and not tensor.is_meta and not torch.compiler.is_compiling()
 
@@ -190,7 +190,7 @@ def check_mask(mask: Tensor | None, input: Tensor) -> Tensor | None:
 
 
 def check_boolean(mask: Tensor) -> None:
-    """Refuse a ``mask`` of numbers, which might be meant as weights.
+    """Require ``mask`` to be boolean: numbers might be meant as weights.
 
     Raises:
         TypeError: the mask is not boolean.
@@ -201,7 +201,7 @@ def check_boolean(mask: Tensor) -> None:
 
 
 def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Tensor:
-    """Give ``target`` as the int64 that torch wants, if it fits the logits ``input``."""
+    """Return ``target`` as int64, which torch requires, after checking that it fits the logits ``input``."""
     if target.shape == input.shape and input.dim() >= 2 and not target.is_floating_point():
         raise ValueError(
             f"target holds integers in the shape of input, {tuple(input.shape)}, as one-hot classes: "
@@ -229,7 +229,7 @@ def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bo
 
 
 def check_class_weights(name: str, weights: Tensor | None, input: Tensor) -> Tensor | None:
-    """Give the option ``name`` in the dtype of the logits ``input``, N x C x ..., if it has one weight per class.
+    """Return the option ``name``, one weight per class, in the dtype of the logits ``input``, N x C x ....
 
     Raises:
         ValueError: names the option and the shapes.
@@ -306,7 +306,7 @@ class Loss(nn.Module):
         return {name: getattr(self, name) for name in self._option_names}
 
     def extra_repr(self) -> str:
-        """Show the options in ``print(model)``."""
+        """Return the options, for ``print(model)``."""
         shown = {name: repr(value) for name, value in vars(self).items() if name[0] != "_"}
         for name, buffer in self.named_buffers(recurse=False):
             values = ["?"] if buffer.is_meta else [f"{value:g}" for value in buffer.flatten().tolist()]

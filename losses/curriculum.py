@@ -1,4 +1,4 @@
-"""Curriculum: train on the easy samples first."""
+"""Curriculum learning: train on the easy samples first."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -56,7 +56,7 @@ class CurriculumLoss(Loss):
         start: the fraction :math:`c_0` of epoch 0, in (0, 1].
         pacing: ``linear``, ``root`` or ``step``.
         steps: :math:`S` >= 1 of ``step``.
-        reduction: ``none`` gives N, with 0 for samples that are left out; ``mean`` is over the samples that count; or
+        reduction: ``none`` returns N, with 0 for samples that are left out; ``mean`` is over the samples that count; or
             ``sum``.
 
     Raises:
@@ -107,7 +107,7 @@ class CurriculumLoss(Loss):
 
     @property
     def fraction(self) -> Tensor:
-        """The fraction of each batch that counts now, in (0, 1], a tensor of one."""
+        """The fraction of each batch that counts now, in (0, 1], a scalar tensor."""
         progress = (self.epoch / self.epochs).clamp(max=1)
         if self.pacing == "root":
             return (self.start**2 + (1 - self.start**2) * progress).sqrt()
@@ -120,7 +120,7 @@ class CurriculumLoss(Loss):
 
         Args:
             args: arguments of the wrapped loss, as are ``options``.
-            difficulty: of the samples, N: a measure of yours, such as the length of a text or another model's loss
+            difficulty: of the samples, N: your own measure, such as the length of a text or another model's loss
                 (Bengio et al. 2009). Left out it is the sample's own loss.
             options: keyword arguments of the wrapped loss.
 

@@ -27,7 +27,7 @@ class BoxLoss(Loss):
 
         Args:
             input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order
-                are put right first, so that an inverted box is no way out.
+                are put right first, so an inverted box gains nothing.
             target: true boxes, same shape, x1 <= x2 and y1 <= y2.
 
         Returns:
@@ -58,7 +58,7 @@ class IoULoss(BoxLoss):
 
     Args:
         mode: ``linear``, or ``log``, UnitBox's, where an IoU below 1e-6 is raised to 1e-6.
-        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        reduction: ``none`` returns one loss per box; ``mean`` or ``sum``.
         validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
 
     Example:
@@ -86,7 +86,7 @@ class GIoULoss(BoxLoss):
     :math:`C` is the smallest box around both, so that boxes far apart cost more, up to 2, and have a gradient.
 
     Args:
-        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        reduction: ``none`` returns one loss per box; ``mean`` or ``sum``.
         validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
 
     Example:

@@ -1,4 +1,4 @@
-"""Diagnostics: is the loss a number, is it the one to expect before training, and do its gradients arrive?"""
+"""Diagnostics: is the loss finite, is it the one to expect before training, and do its gradients arrive?"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ GradientStatus = Literal["ok", "none", "zero", "vanishing", "exploding", "non-fi
 
 
 def check_finite(losses: Tensor | Mapping[str, Tensor], *, step: int, every: int = 1) -> None:
-    """Stop a training whose loss is NaN or infinite, before the optimiser spreads it to every weight.
+    """Stop training when a loss is NaN or infinite, before the optimizer spreads it to every weight.
 
-    There is no check for negative values: adversarial losses and learned task weights have them rightly.
+    Negative values are not checked: they are normal for adversarial losses and learned task weights.
 
     Args:
         losses: a loss, or several by name, of any shape.
         step: the training step, for the message.
-        every: look at every so many steps alone: looking makes a GPU finish its work first (once for all losses).
+        every: check only every so many steps, since checking waits for the GPU (once for all losses).
 
     Raises:
         FloatingPointError: names the losses that are not finite and the step.
@@ -55,7 +55,7 @@ def check_finite(losses: Tensor | Mapping[str, Tensor], *, step: int, every: int
 
 
 class ChanceLevel(NamedTuple):
-    """What a loss is before anything is learned, give or take ``tolerance``."""
+    """The value of a loss before anything is learned, plus or minus ``tolerance``."""
 
     value: float
     tolerance: float
@@ -64,10 +64,10 @@ class ChanceLevel(NamedTuple):
 def chance_level(
     loss: nn.Module, *args: Any, bias: Tensor | float = 0.0, spread: float = 0.1, draws: int = 32, seed: int = 0
 ) -> ChanceLevel:
-    r"""Give the value of a loss that a fresh network should start with, on the targets at hand.
+    r"""Compute the value of a loss that an untrained network should start with, on given targets.
 
-    A first loss far from it shows a mistake that training would hide: logits where probabilities belong, a wrong
-    normalisation, labels shifted by one. The predictions are replaced by ones that know nothing:
+    A first loss far from it reveals a mistake that training would hide: logits where probabilities belong, a wrong
+    normalization, labels shifted by one. The predictions are replaced by uninformed ones:
 
     ======================= ============================================= ==========================================
     loss                    prediction                                    value
@@ -79,23 +79,23 @@ def chance_level(
     embeddings              all at one point                              triplets: the margin; InfoNCE log N; NT-Xent
                                                                           log(2N - 1)
     VAE                     logits 0, posterior = prior                   log 2 for every feature
-    perceptual              a grey picture
+    perceptual              a gray picture
     ======================= ============================================= ==========================================
 
     Args:
-        loss: a loss of this package; a :class:`CurriculumLoss` is taken apart.
-        args: what it is called with. Of the predictions only shape and dtype matter.
-        bias: added to logits: what the last layer's bias starts with. With the logarithm of the classes' frequencies,
+        loss: a loss of this package; the loss inside a :class:`CurriculumLoss` counts.
+        args: its arguments. Of the predictions only shape and dtype matter.
+        bias: added to logits: the initial bias of the last layer. With the logarithm of the classes' frequencies,
             C x 1 x 1 for N x C x H x W, the cross-entropy is the entropy of the frequencies.
-        spread: standard deviation >= 0 of a fresh network's predictions around these (in units of the targets' standard
-            deviation, or of the range of pictures).
+        spread: standard deviation >= 0 of an untrained network's predictions around these (in units of the targets'
+            standard deviation, or of the range of pictures).
         draws: how many random predictions the tolerance is measured with, >= 1.
-        seed: of these; the global random state is not touched.
+        seed: of these; the global random state is left alone.
 
     Returns:
         The value, and as tolerance three times the root mean square deviation from it over the random predictions: it
         falls with the root of the number of elements, down to the shift that random logits cause. (Logits of standard
-        deviation 1 are no chance level: for C = 10 they cost 2.73 instead of 2.30.)
+        deviation 1 are not a chance level: for C = 10 they cost 2.73 instead of 2.30.)
 
     Raises:
         ValueError: ``spread`` or ``draws`` out of range.
@@ -121,7 +121,7 @@ def chance_level(
 def _uninformed(
     loss: object, args: tuple[Any, ...], bias: Tensor | float, noise: Callable[[Tensor], Tensor]
 ) -> tuple[Any, ...]:
-    """``args`` with predictions that know nothing, but for the noise."""
+    """``args`` with uninformed predictions, plus the noise."""
     prediction, *rest = args
     match loss:
         case CurriculumLoss():
@@ -160,7 +160,7 @@ def _uninformed(
 
 @dataclass(frozen=True)
 class ParameterGradient:
-    """The gradient of one parameter: its root mean square (None without a gradient), and what to think of it."""
+    """The gradient of one parameter: its root mean square (None without a gradient), and its status."""
 
     name: str
     rms: float | None
@@ -179,7 +179,7 @@ class GradientFlow:
         return [parameter for parameter in self.parameters if parameter.status != "ok"]
 
     def __str__(self) -> str:
-        """Show one line per parameter."""
+        """Return one line per parameter."""
         width = max((len(parameter.name) for parameter in self.parameters), default=0)
         return "\n".join(
             f"{each.name:<{width}}  {'-' if each.rms is None else format(each.rms, '.2e'):>8}  {each.status}"
@@ -188,7 +188,7 @@ class GradientFlow:
 
 
 def gradient_flow(model: nn.Module, *, vanishing: float = 1e-8, exploding: float = 1e3) -> GradientFlow:
-    """Report which parameters a backward pass has reached, and how strongly. Call it between ``backward`` and ``step``.
+    """Report which parameters a backward pass has reached, and how strongly: call it between ``backward`` and ``step``.
 
     Statuses: ``none`` (not in the graph of the loss), ``zero``, ``non-finite``, ``vanishing``, ``exploding``, ``ok``.
 
@@ -199,7 +199,7 @@ def gradient_flow(model: nn.Module, *, vanishing: float = 1e-8, exploding: float
         exploding: root mean square above which it explodes.
 
     Returns:
-        The report. All norms come from the device at once: a GPU is waited for once, not once per parameter.
+        The report. All norms are read at once, so that it waits for the GPU once, not once per parameter.
     """
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     gradients = {name: parameter.grad for name, parameter in trainable.items() if parameter.grad is not None}

@@ -29,7 +29,7 @@ class CosineLoss(Loss):
     r"""One minus the cosine of the angle between two vectors, :math:`1 - x \cdot y / (\lVert x\rVert \lVert y\rVert)`.
 
     Args:
-        reduction: ``none`` gives N x ..., one loss per vector; ``mean`` or ``sum``.
+        reduction: ``none`` returns N x ..., one loss per vector; ``mean`` or ``sum``.
 
     Example:
         >>> up, right, down = torch.eye(2)[None, 0], torch.eye(2)[None, 1], -torch.eye(2)[None, 0]

@@ -1,4 +1,4 @@
-"""Metric learning: losses of embeddings given as pairs, as triplets, or as two views of each sample."""
+"""Metric learning: losses of embeddings in pairs, in triplets, or as two views of each sample."""
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ class ContrastiveLoss(Loss):
 
     Args:
         margin: the distance :math:`m` > 0 from which on different pairs cost nothing.
-        reduction: ``none`` gives N; ``mean`` or ``sum`` over the pairs.
+        reduction: ``none`` returns N; ``mean`` or ``sum`` over the pairs.
         validate: whether to look for values of ``same`` outside [0, 1] (on a GPU that waits for it).
 
     Example:
@@ -106,7 +106,7 @@ class TripletLoss(Loss):
         squared: take the squared Euclidean distance, as FaceNet does; the margin then is one of squares.
         swap: take the negative's distance to the positive where that is the smaller one (Balntas et al. 2016).
         soft_margin: :math:`\log(1 + e^{d_{ap} - d_{an}})` instead, without a margin (Hermans et al. 2017).
-        reduction: ``none`` gives N; ``mean`` is over all triplets, also those that cost nothing; or ``sum``.
+        reduction: ``none`` returns N; ``mean`` is over all triplets, also those that cost nothing; or ``sum``.
 
     Example:
         >>> anchor, positive, negative = torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([[3.0, 4.0]])
@@ -167,7 +167,7 @@ class InfoNCELoss(Loss):
     Args:
         temperature: :math:`\tau` > 0.
         symmetric: the mean of the losses of both directions, query to key and key to query, as CLIP has it.
-        reduction: ``none`` gives N; ``mean`` or ``sum``.
+        reduction: ``none`` returns N; ``mean`` or ``sum``.
 
     Example:
         >>> InfoNCELoss()(torch.ones(8, 4), torch.ones(8, 4))  # log 8
@@ -216,7 +216,7 @@ class NTXentLoss(Loss):
 
     Args:
         temperature: :math:`\tau` > 0 that divides the cosine similarities.
-        reduction: ``none`` gives 2N, the first views before the second; ``mean`` or ``sum``.
+        reduction: ``none`` returns 2N, the first views before the second; ``mean`` or ``sum``.
 
     Example:
         >>> NTXentLoss()(torch.ones(8, 4), torch.ones(8, 4))  # log 15

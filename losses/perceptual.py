@@ -1,4 +1,4 @@
-"""Perceptual loss: pictures are compared by what a VGG sees in them."""
+"""Perceptual loss: images compared by the features of a VGG."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -55,21 +55,21 @@ def perceptual_loss(
 class PerceptualLoss(Loss):
     r"""Distance of two pictures in the layers of a VGG, :math:`\sum_l w_l \, \mathrm{mean}|\phi_l(x) - \phi_l(y)|`.
 
-    The VGG was trained to tell ImageNet's classes apart, so that its features change with what a picture shows more
-    than with single pixels (Johnson et al. 2016). Each picture goes through it once, whatever the number of layers, the
-    target without a graph. It stays frozen, in evaluation mode, and out of ``parameters()`` and ``state_dict()``, but
-    moves with ``.to()``. It computes in float32, and in float64 after ``.double()``.
+    The VGG was trained to tell ImageNet's classes apart, so its features respond to the content of an image more than
+    to single pixels (Johnson et al. 2016). Each picture goes through it once, whatever the number of layers, the target
+    without a graph. It stays frozen, in evaluation mode, and out of ``parameters()`` and ``state_dict()``, but moves
+    with ``.to()``. It computes in float32, and in float64 after ``.double()``.
 
     Args:
         weights: the VGG's weights: the path of a file (torchvision's state_dict of this VGG, whole or its ``features``
             alone, for pictures with torchvision's ImageNet mean and standard deviation), or one of torchvision's names,
-            such as ``IMAGENET1K_V1``, which downloads them. None: random ones, for trying things out.
+            such as ``IMAGENET1K_V1``, which downloads them. None: random ones, for experiments.
         vgg: ``vgg16`` or ``vgg19``.
         layers: the ReLUs to compare: relu1_1 to relu5_3 in vgg16, to relu5_4 in vgg19.
         layer_weights: :math:`w_l` >= 0 for each layer, 1 if left out; or ``learned``, :math:`\sum_l e^{-s_l} L_l + s_l`
-            with a parameter :math:`s_l` in [-10, 10] for each layer (Kendall et al. 2018) that the optimizer must be
-            given; such a loss may be negative. (Weights learned without the second term all go to 0, or to the layer
-            with the least loss.)
+            with a parameter :math:`s_l` in [-10, 10] for each layer (Kendall et al. 2018) that must be passed to the
+            optimizer; the loss may then be negative. (Weights learned without the second term all go to 0, or to the
+            layer with the least loss.)
         distance: ``l1`` or ``mse``, in the layers.
         input_range: black and white in the pictures: (-1, 1) as in pix2pix, (0, 1) or (0, 255).
         reduction: ``none``, ``mean`` or ``sum`` over the pictures.
@@ -111,7 +111,7 @@ class PerceptualLoss(Loss):
         self.layer_weights = layer_weights
         self.distance = distance
         self.input_range = tuple(input_range)
-        # In a tuple, where nn.Module does not find it: a frozen network belongs in no checkpoint and no optimiser.
+        # In a tuple, where nn.Module does not find it: a frozen network belongs in no checkpoint and no optimizer.
         self._features = (_VGGFeatures(vgg, weights, self.layers),)
         if layer_weights == "learned":
             self.log_variances = nn.Parameter(torch.zeros(len(layers), dtype=stored_dtype()))
@@ -163,7 +163,7 @@ class PerceptualLoss(Loss):
 
 
 class _VGGFeatures(nn.Module):
-    """The frozen convolutions of a VGG as far as the last of ``layers``; gives the outputs of all of these."""
+    """The frozen convolutions of a VGG up to the last of ``layers``; returns the outputs of all of these."""
 
     mean: Tensor
     std: Tensor
@@ -172,7 +172,7 @@ class _VGGFeatures(nn.Module):
         import torchvision  # here: losses depends on torch alone until a VGG is asked for
 
         super().__init__()
-        with torch.device("meta"):  # the classifier, nine tenths of the weights, is never made
+        with torch.device("meta"):  # the classifier, nine tenths of the weights, is never allocated
             convolutions = torchvision.models.get_model(vgg, weights=None, init_weights=False).features
             convolutions.to(stored_dtype())
         places = _relu_places(convolutions)
@@ -197,8 +197,8 @@ class _VGGFeatures(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Give the features of pictures in [0, 1], in the order of ``layers``."""
-        x = (pictures.to(self.mean.dtype) - self.mean) / self.std  # a grey picture becomes three equal channels
+        """Return the features of images in [0, 1], in the order of ``layers``."""
+        x = (pictures.to(self.mean.dtype) - self.mean) / self.std  # a gray picture becomes three equal channels
         seen = {}
         for place, layer in enumerate(self.convolutions):
             x = layer(x)

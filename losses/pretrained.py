@@ -1,4 +1,4 @@
-"""Weights that were trained elsewhere: from a file, or by torchvision's name for them."""
+"""Pretrained weights, from a file or by torchvision's name for them."""
 
 import pickle
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def trained_weights(network: str, weights: str | Path) -> tuple[Mapping[str, Tensor], Any]:
-    """Find the weights of a network of torchvision's.
+    """Load the weights of a network of torchvision's.
 
     Args:
         network: torchvision's name of it, such as vgg16.
@@ -32,7 +32,7 @@ def trained_weights(network: str, weights: str | Path) -> tuple[Mapping[str, Ten
         try:
             return entry.get_state_dict(progress=False, check_hash=True), entry
         except OSError as error:
-            message = f"weights {weights} could not be downloaded from {entry.url} ({error}): give the path of a file"
+            message = f"weights {weights} could not be downloaded from {entry.url} ({error}); pass the path of a file"
             raise OSError(message) from error
     if not Path(weights).is_file():
         names = ", ".join(named.__members__)
@@ -44,7 +44,7 @@ def read_state_dict(file: str | Path) -> Mapping[str, Tensor]:
     """Read the weights in a file, as data and not as code.
 
     Args:
-        file: the path of what torch.save made of a state_dict.
+        file: the path of a state_dict written by torch.save.
 
     Raises:
         ValueError: the file holds something else.
@@ -55,7 +55,9 @@ def read_state_dict(file: str | Path) -> Mapping[str, Tensor]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"weights {file} are no file of torch's: {str(error).splitlines()[0]}") from error
+        raise ValueError(
+            f"weights {file} are not a file written by torch.save: {str(error).splitlines()[0]}"
+        ) from error
     if not isinstance(state, Mapping):
         raise ValueError(f"weights {file} must hold a state_dict; got {type(state).__name__}")
     return state

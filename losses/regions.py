@@ -1,4 +1,4 @@
-"""Soft sizes of the regions that a segmentation predicts, and of the true ones: what overlap losses are made of."""
+"""Soft sizes of predicted and true regions, from which the overlap losses are computed."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from losses.convention import check_classes, reads_values
 
-RUN, PART = 256, 16384  # pixels that are added up at once, one by one or in a matrix product: float32 has seven digits
+RUN, PART = 256, 16384  # pixels summed at once, one by one or in a matrix product: float32 has seven digits
 
 
 class Regions(NamedTuple):
@@ -52,7 +52,7 @@ def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, valida
     valid = target != ignore_index
     target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
     predicted, of_truth = _Overlap.apply(input.softmax(1).unsqueeze(-1).flatten(2), target, counted)
-    # Not the sum of what is right: probabilities near 1 would become 1 in it, and the loss negative.
+    # Not the sum of what is right: probabilities near 1 would round to 1 in it, and the loss would be negative.
     missed = (1 - of_truth) * counted
     true, missed = _sums_by_class(target, classes, counted, missed)
     return Regions(true - missed, predicted, true, counted.sum(1, keepdim=True).expand_as(true))
@@ -61,8 +61,8 @@ def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, valida
 class _Overlap(torch.autograd.Function):
     """The sums of probabilities, N x C x S, over the pixels that count, N x C; and that of each pixel's class, N x S.
 
-    Its gradient is one tensor of this size. That of a product and that of a gather are three, and most of the time
-    goes into such memory.
+    Its gradient is one tensor of this size. A product and a gather would need three, and most of the time is spent on
+    such memory.
     """
 
     generate_vmap_rule = True
@@ -93,7 +93,7 @@ class _Overlap(torch.autograd.Function):
 def _sums_by_class(target: Tensor, classes: int, *values: Tensor) -> list[Tensor]:
     """The sums over each sample's pixels, N x C, of each of ``values``, N x S, by the class of the pixel."""
     # Without a one-hot tensor, which would be as large as the logits; and in short runs of pixels first, since
-    # index_add adds them one by one: in float32 a count would end at 2^24, and other sums err by percents before.
+    # index_add adds them one by one: in float32 a count would stop at 2^24, and other sums are off by percents before that.
     samples, pixels = target.shape
     runs = -(-pixels // RUN)
     first = classes * torch.arange(samples * runs, device=target.device).view(samples, runs, 1)

@@ -194,7 +194,7 @@ def log_cosh_loss(
     """Functional form of :class:`LogCoshLoss`."""
     error, mask = _error(input, target, mask)
     distance = error.abs()
-    near = 0.5 * torch.sinh(error.clamp(-1, 1)).square().log1p()  # log of a number near 1 would lose the digits
+    near = 0.5 * torch.sinh(error.clamp(-1, 1)).square().log1p()  # the log of a number near 1 would lose digits
     far = distance + torch.log1p(torch.exp(-2 * distance)) - math.log(2)  # no cosh: nothing overflows
     return reduce(torch.where(distance < 1, near, far), reduction, weight=mask)
 
@@ -238,7 +238,7 @@ def asymmetric_mse_loss(
 
 
 class AsymmetricMSELoss(RegressionLoss):
-    r"""Squared error with one price for too much and another for too little, :math:`w(e)\,e^2`.
+    r"""Squared error with different weights for predictions that are too high and too low, :math:`w(e)\,e^2`.
 
     :math:`w` is ``over_penalty`` for :math:`e > 0` and ``under_penalty`` otherwise. Up to a factor this is the
     expectile loss (Newey and Powell 1987) of :math:`\tau` = under / (over + under).
@@ -291,7 +291,8 @@ def gaussian_nll_loss(
 class GaussianNLLLoss(Loss):
     r"""Negative log-likelihood of a Gaussian, :math:`\frac12(\log\sigma^2 + e^2/\sigma^2)` (Nix and Weigend 1994).
 
-    A network that predicts its own variance pays less for an error that it announced, and more for doubt without one.
+    A network that predicts its own variance pays less for an error that it expected, and more for doubt without an
+    error.
 
     Args:
         full: add the constant :math:`\frac12\log 2\pi`, which makes it the negative log-likelihood itself.
@@ -304,7 +305,7 @@ class GaussianNLLLoss(Loss):
         >>> mean, truth = torch.zeros(2), torch.tensor([0.0, 2.0])
         >>> GaussianNLLLoss(reduction="none")(mean, truth, torch.ones(2))
         tensor([0., 2.])
-        >>> GaussianNLLLoss(reduction="none")(mean, truth, torch.tensor([1.0, 4.0]))  # the error was announced
+        >>> GaussianNLLLoss(reduction="none")(mean, truth, torch.tensor([1.0, 4.0]))  # the error was expected
         tensor([0.0000, 1.1931])
     """
 

@@ -1,4 +1,4 @@
-"""Losses of segmentation by the overlap of regions, which do not drown small classes in large ones."""
+"""Segmentation losses by the overlap of regions, in which small classes count as much as large ones."""
 
 from typing import Literal
 
@@ -70,20 +70,21 @@ def dice_loss(
 class DiceLoss(RegionLoss):
     r"""Dice loss, :math:`1 - \frac{2 \sum p t + s}{\sum p + \sum t + s}` by class (Milletari et al. 2016), in [0, 1].
 
-    The shape of the target says which of two it is. Classes (N x ..., the input without its class dimension): p is the
-    softmax over the C classes. Regions (the shape of the input): each channel is a yes-or-no question of its own, p is
-    the sigmoid.
+    The shape of the target selects one of two forms. Classes (N x ..., the input without its class dimension): p is the
+    softmax over the C classes. Regions (the shape of the input): each channel is a binary mask of its own, and p is the
+    sigmoid.
 
     Args:
-        smooth: :math:`s` >= 0. It sets what a class costs whose true region is empty: with 1, false positives of k
-            pixels cost k/(k + 1), but a missed object of one pixel costs only 0.5; 1e-5 for small objects.
+        smooth: :math:`s` >= 0. It sets the cost of a class whose true region is empty. With 1, false positives of k
+            pixels cost k/(k + 1), but a missed object of one pixel costs only 0.5; use 1e-5 for small objects.
         per_sample: one value for each sample and class; False takes the sums over the whole batch first.
-        absent: what becomes of a class without a true pixel in the sample (or batch): ``keep`` its value, ``skip`` it
-            in the mean, or count it as ``zero``.
+        absent: how a class without a true pixel in the sample (or batch) counts: ``keep`` its value, ``skip`` it in
+            the mean, or count it as ``zero``.
         include_background: False leaves class 0 out.
         weight: one weight >= 0 per class; the mean divides by their sum.
         ignore_index: pixels of this class do not count, in regions pixels of this value.
-        reduction: ``none`` gives N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or ``sum``.
+        reduction: ``none`` returns N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or
+            ``sum``.
         validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
 
     Example:
@@ -164,14 +165,15 @@ class TverskyLoss(RegionLoss):
         beta: weight >= 0 of false negatives; above ``alpha`` it favors recall, for small objects.
         gamma: exponent > 0, of the focal Tversky loss (Abraham and Khan 2019, where it is :math:`1/\gamma` = 0.75):
             below 1 it gives classes that are nearly right a larger share of the gradient, above 1 a smaller one.
-        smooth: :math:`s` >= 0. What it does to small regions is said in :class:`DiceLoss`.
+        smooth: :math:`s` >= 0. See :class:`DiceLoss` for its effect on small regions.
         per_sample: one value for each sample and class; False takes the sums over the whole batch first.
-        absent: what becomes of a class without a true pixel in the sample (or batch): ``keep`` its value, ``skip`` it
-            in the mean, or count it as ``zero``.
+        absent: how a class without a true pixel in the sample (or batch) counts: ``keep`` its value, ``skip`` it in
+            the mean, or count it as ``zero``.
         include_background: False leaves class 0 out.
         weight: one weight >= 0 per class; the mean divides by their sum.
         ignore_index: pixels of this class do not count, in regions pixels of this value.
-        reduction: ``none`` gives N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or ``sum``.
+        reduction: ``none`` returns N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or
+            ``sum``.
         validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
 
     Example:
@@ -246,7 +248,7 @@ def cross_entropy_dice_loss(
 
 
 class CrossEntropyDiceLoss(RegionLoss):
-    """Cross-entropy plus Dice: the smooth gradients of one, the other's care for small classes (Taghanaki 2019).
+    """Cross-entropy plus Dice: the smooth gradients of the one, the balance of classes of the other (Taghanaki 2019).
 
     Both see the same pixels. For regions the cross-entropy is the binary one.
 
@@ -254,10 +256,10 @@ class CrossEntropyDiceLoss(RegionLoss):
         cross_entropy_weight: weight >= 0 of the cross-entropy, a mean over pixels.
         dice_weight: weight >= 0 of the Dice loss, a mean over classes.
         smooth: :math:`s` >= 0 of :class:`DiceLoss`.
-        absent: what becomes of a class without a true pixel in the Dice term: ``keep``, ``skip`` or ``zero``.
+        absent: how a class without a true pixel counts in the Dice term: ``keep``, ``skip`` or ``zero``.
         include_background: False leaves class 0 out of the Dice term.
         ignore_index: pixels of this class do not count.
-        reduction: ``none`` gives N, each sample by itself; ``mean`` takes the cross-entropy over all pixels of the
+        reduction: ``none`` returns N, each sample by itself; ``mean`` takes the cross-entropy over all pixels of the
             batch and Dice over all its samples and classes; ``sum`` is over the samples.
         validate: whether to look for targets outside their range (on a GPU that waits for it).
 

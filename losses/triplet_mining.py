@@ -1,4 +1,4 @@
-"""Triplet losses that find their triplets in a labelled batch, without a loop and without N^3 memory."""
+"""Triplet losses that mine their triplets from a labeled batch, without a loop and without N^3 memory."""
 
 from typing import Literal
 
@@ -74,7 +74,7 @@ class OnlineTripletLoss(Loss):
             ``semi_hard`` alone, as with it no triplet is out of reach.
         only_active: for ``batch_all``: the mean is over the triplets with a loss above 0. The other modes choose theirs
             by themselves.
-        reduction: ``none`` gives N, the sum of the losses of each anchor's triplets; ``mean`` or ``sum``.
+        reduction: ``none`` returns N, the sum of the losses of each anchor's triplets; ``mean`` or ``sum``.
 
     Example:
         >>> embeddings, labels = torch.tensor([[0.0], [1.0], [3.0], [7.0]]), torch.tensor([0, 0, 1, 1])
@@ -126,7 +126,7 @@ def _batch_hard(embeddings: Tensor, positive: Tensor, negative: Tensor, squared:
         order = torch.addmm(centered.square().sum(1), centered, centered.T, alpha=-2)
         farthest = torch.where(positive, order, -torch.inf).argmax(1, keepdim=True)
         nearest = torch.where(negative, order, torch.inf).argmin(1, keepdim=True)
-        exists = positive.gather(1, farthest) & negative.gather(1, nearest)  # some other if there is none
+        exists = positive.gather(1, farthest) & negative.gather(1, nearest)  # an arbitrary index if there is none
     # Only the chosen pairs are measured again: exactly, and with a gradient of N rows instead of N^2.
     to_positive, to_negative = (
         distance(embeddings, embeddings.index_select(0, chosen.squeeze(1)), squared) for chosen in (farthest, nearest)

@@ -23,7 +23,7 @@ LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
 
 class VAETerms(NamedTuple):
-    """What :class:`VAELoss` returns: the loss to train with, and its two parts to log."""
+    """The result of :class:`VAELoss`: the loss to train with, and its two parts to log."""
 
     loss: Tensor
     reconstruction: Tensor
@@ -87,7 +87,7 @@ class VAELoss(Loss):
         beta: weight of the KL term, >= 0.
         free_bits: nats >= 0 that each latent dimension may carry for free, on the average of the batch: the KL of a
             dimension below costs this much and has no gradient (Kingma et al. 2016). Against posterior collapse.
-        reduction: ``none`` gives N; ``mean`` or ``sum`` over the samples.
+        reduction: ``none`` returns N; ``mean`` or ``sum`` over the samples.
         validate: whether to look for ``bernoulli`` targets outside [0, 1] (on a GPU that waits for it).
 
     Example:

@@ -73,7 +73,7 @@ def focal_curves(gammas: Sequence[float] = (0, 0.5, 1, 2, 5)) -> Figure:
     """Draw the focal loss against the probability of the true class, from 0.01 to 0.99.
 
     Args:
-        gammas: how strongly easy elements are discounted; a curve for each.
+        gammas: how strongly easy elements are down-weighted; a curve for each.
     """
     figure, (axes,) = new_panels(1)
     probability = _probabilities()

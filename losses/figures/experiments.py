@@ -1,4 +1,4 @@
-"""Small trainings, a few seconds each, whose losses the figures of the command line show."""
+"""Small experiments, a few seconds each, for the figures of the command line."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -18,26 +18,25 @@ def loss_landscape(
 ) -> Figure:
     """Draw the contours of a network's loss around its weights, along two random directions (Li et al. 2018).
 
-    The model ends as it began; where the loss is not finite the picture is grey. How steep and how curved it looks can
-    be compared between networks, for each filter moves relative to its own length; what lies in the other directions
-    remains unseen.
+    The model is left as it was; where the loss is not finite the picture is gray. Slopes and curvatures can be compared
+    between networks, since each filter moves relative to its own norm; other directions remain unseen.
 
     Args:
         model: the network, as for :func:`loss_surface`, as are the other arguments and the errors.
-        loss: gives the loss of the network, one number.
+        loss: returns the loss of the network, a scalar.
         extent: how far the picture goes to either side.
         steps: points along each side, odd.
         seed: draws the directions.
 
     Raises:
-        ValueError: the loss is finite nowhere, or what :func:`loss_surface` refuses.
+        ValueError: the loss is finite nowhere, or whatever :func:`loss_surface` refuses.
     """
     offsets, values = loss_surface(model, loss, extent=extent, steps=steps, seed=seed)
     finite = values[values.isfinite()]
     if not len(finite):
         raise ValueError("the loss of the model is finite nowhere around its weights, nor at them")
     lowest, highest = finite.min().item(), finite.max().item()
-    ratios = lowest > 0 and highest > 10 * lowest  # equal steps would crowd all contours far away from the middle
+    ratios = lowest > 0 and highest > 10 * lowest  # equal steps would crowd all contours far from the center
 
     figure = new_figure(6.8, 5.4)
     axes = figure.subplots()
@@ -52,8 +51,8 @@ def loss_landscape(
         figure.colorbar(filled, label="loss", ticks=levels[::4].tolist(), format="%.2g", shrink=0.9)
     else:
         axes.contourf(offsets, offsets, 0 * values, [-1, 1], colors=["#21918c"])
-    centre = values[steps // 2, steps // 2].item()
-    axes.plot(0, 0, "*", color=COLORS[1], markeredgecolor="white", markersize=16, label=f"the model: {centre:.3g}")
+    center = values[steps // 2, steps // 2].item()
+    axes.plot(0, 0, "*", color=COLORS[1], markeredgecolor="white", markersize=16, label=f"the model: {center:.3g}")
     axes.set_title("loss along two random directions")
     axes.set_xlabel("first direction (lengths of the filters)")
     axes.set_ylabel("second direction (lengths of the filters)")

@@ -1,4 +1,4 @@
-"""What happened in runs: one measure under several losses, and the weights of tasks."""
+"""Figures of runs: one metric under several losses, and the weights of tasks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,13 @@ from losses.figures.style import logarithmic_if_wide, new_panels
 
 
 def convergence(histories: Mapping[str, Sequence[float]], *, metric: str, every: int = 1) -> Figure:
-    """Draw how one measure fell, or rose, in trainings under several losses.
+    """Draw how one metric developed in runs under several losses.
 
-    Their losses themselves could not be compared. The axis is logarithmic if all values are above 0 and far apart.
+    The losses themselves could not be compared. The axis is logarithmic if all values are above 0 and far apart.
 
     Args:
-        histories: for each loss the measure, at step 0, ``every``, 2 ``every`` and so on.
-        metric: the name of the measure, with its unit.
+        histories: for each loss the metric, at step 0, ``every``, 2 ``every`` and so on.
+        metric: its name, with its unit.
         every: how many steps lie between two measurements.
 
     Raises:
@@ -37,10 +37,10 @@ def task_weights(weights: Mapping[str, Sequence[tuple[float, float]]]) -> Figure
     """Draw the weights of a run's tasks over its steps.
 
     Args:
-        weights: for each task the steps at which its weight was written down, each with the weight.
+        weights: for each task the logged steps, each with the weight at that step.
 
     Raises:
-        ValueError: no weight at all.
+        ValueError: no weights.
     """
     figure, (axes,) = new_panels(1)
     for task, points in weights.items():

@@ -9,18 +9,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
-# Okabe and Ito's colours, which colour-blind people tell apart; the dashes are for grey paper and for equal curves.
+# Okabe and Ito's colors, which color-blind people can distinguish; the dashes are for gray prints and equal curves.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 1.5)), (0, (3, 1, 1, 1, 1, 1)), ":")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure of this size, in inches, whose labels stay clear of its edges."""
+    """Create a figure of this size, in inches, whose labels stay clear of its edges."""
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
 
 
 def new_panels(count: int, *, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Make a figure of panels side by side, in which every line has a colour and dashes of its own.
+    """Create a figure of panels side by side, in which every line has its own color and dashes.
 
     Args:
         count: panels in a row.
@@ -45,7 +45,7 @@ def leave_out_the_steepest(axes: Axes) -> None:
 
 
 def logarithmic_if_wide(axes: Axes) -> None:
-    """Make the axis logarithmic if all values are above 0 and the largest is more than 10 times the smallest."""
+    """Set a logarithmic axis if all values are above 0 and the largest is more than 10 times the smallest."""
     values = torch.cat(_values(axes))
     values = values[values.isfinite()]
     if (values > 0).all() and values.numel() and values.max() > 10 * values.min():

@@ -12,7 +12,7 @@ Direction = dict[str, Tensor]
 
 
 def filter_normalized_directions(model: nn.Module, generator: torch.Generator) -> tuple[Direction, Direction]:
-    r"""Draw two random directions in which every filter is as long as the model's own: :math:`d \|w\| / \|d\|`.
+    r"""Draw two random directions in which every filter has the norm of the model's own: :math:`d \|w\| / \|d\|`.
 
     Networks with ReLU or normalization compute the same with large weights as with small ones, so that only steps
     relative to the weights can be compared. A filter is what one index of a weight's first dimension holds: all that
@@ -38,13 +38,13 @@ def loss_surface(
 ) -> tuple[Tensor, Tensor]:
     """Measure the loss of a network on a square grid around its weights.
 
-    The model ends as it began: its parameters, its buffers (the statistics of BatchNorm) and its modes, also when the
+    The model is left as it was: its parameters, its buffers (the statistics of BatchNorm) and its modes, also when the
     loss raises. torch's random numbers go on as if nothing had been drawn, and every point of the grid draws the same
     ones, so that dropout or sampled noise does not make the surface rough.
 
     Args:
-        model: the network, in the mode in which it shall be measured: mostly after ``model.eval()``.
-        loss: gives the loss of the network, one number, on data that it knows.
+        model: the network, in the mode to measure it in: usually after ``model.eval()``.
+        loss: returns the loss of the network, a scalar, on data of its own.
         extent: how far the grid goes to either side; at 1 each filter has moved by its own length.
         steps: points along each side, odd, so that the model itself is the middle one; ``loss`` is called for each of
             the ``steps ** 2`` points.
@@ -55,7 +55,7 @@ def loss_surface(
         the offset along the second direction, column for that along the first. A loss may be infinite or NaN.
 
     Raises:
-        ValueError: nothing in the model can move, the loss is not one number, or an option is outside its range.
+        ValueError: nothing in the model can move, the loss is not a scalar, or an option is outside its range.
     """
     check_number("extent", extent, above=0)
     if steps < 3 or steps % 2 == 0:
@@ -95,7 +95,7 @@ def _normalized_like(weight: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class _LossOf(nn.Module):
-    """A loss of a network as a module: what :func:`torch.func.functional_call` lends other weights to."""
+    """A loss of a network as a module, so that :func:`torch.func.functional_call` can substitute its weights."""
 
     def __init__(self, model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> None:
         super().__init__()
@@ -109,9 +109,9 @@ class _LossOf(nn.Module):
 def _loss_at(model: nn.Module, loss: Callable[[nn.Module], Tensor], parameters: dict[str, Tensor]) -> float:
     """Measure the loss with other parameters, and with buffers that may be written to."""
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    lent = {f"model.{name}": tensor for name, tensor in (parameters | buffers).items()}
-    # The lent parameters need no gradients, so no graph is built; one by the input, as in a gradient penalty, works.
-    value = functional_call(_LossOf(model, loss), lent, ())
+    tensors = {f"model.{name}": tensor for name, tensor in (parameters | buffers).items()}
+    # These parameters need no gradients, so no graph is built; one by the input, as in a gradient penalty, works.
+    value = functional_call(_LossOf(model, loss), tensors, ())
     if value.numel() != 1:
-        raise ValueError(f"loss must give one number; got the shape {tuple(value.shape)}")
+        raise ValueError(f"loss must return a scalar; got the shape {tuple(value.shape)}")
     return value.item()

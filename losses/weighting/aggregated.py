@@ -1,4 +1,4 @@
-"""TorchJD's aggregators as weightings: the trunk goes a direction made of the tasks' gradients, each head its own."""
+"""TorchJD's aggregators as weightings: the trunk follows their direction, each head the gradient of its own loss."""
 
 import importlib
 from collections.abc import Callable, Iterable
@@ -12,29 +12,30 @@ from losses.weighting.tap import Gradients, TappedWeighting
 
 
 class AggregatedGradients(TappedWeighting):
-    r"""Gradient aggregation, :math:`\mathcal A(g_1, \dots, g_T)` of TorchJD's, in one ordinary backward pass.
+    r"""Gradient aggregation by TorchJD, :math:`\mathcal A(g_1, \dots, g_T)`, in one ordinary backward pass.
 
     :math:`g_i` is the gradient of task i in the shared features. When all of them have arrived there, and before they
-    go on into the trunk, their sum gives way to the aggregator's vector; so the trunk is back-propagated once, as with
+    go on into the trunk, the aggregator's vector replaces their sum; so the trunk is back-propagated once, as with
     equal weights. Each head gets the gradient of its own loss, and the total is the plain sum of the losses. To
     aggregate at the features, as MGDA-UB (Sener and Koltun 2018) and IMTL-G (Liu et al. 2021) do, is the cheap form: in
     the gradients of all shared parameters the aggregator would find other weights.
 
-    Only tasks with a loss in the batch are aggregated, in the order of ``tasks``; an aggregator that is made for a
-    number of tasks refuses batches without one of them. Several backward passes before an optimiser's step are
+    Only tasks with a loss in the batch are aggregated, in the order of ``tasks``; an aggregator built for a
+    number of tasks refuses batches without one of them. Several backward passes before an optimizer's step are
     aggregated each by itself, and so are the batches of several processes, whose directions are then averaged. Factors
-    of loss scalers are undone for the aggregator; gradients that are not finite go on as their sum, for scalers to see.
+    of loss scalers are undone for the aggregator; gradients that are not finite go on as their sum, so that scalers
+    notice.
 
-    What the aggregator keeps from step to step is in the ``state_dict``, but for ``NashMTL``'s, which begins anew.
+    What the aggregator keeps from step to step is in the ``state_dict``, except that of ``NashMTL``, which starts over.
 
     Args:
         tasks: the names of the tasks.
-        aggregator: of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that needs no
+        aggregator: an object of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that needs no
             options: ``UPGrad``, ``PCGrad``, ``MGDA``, ``IMTLG``, ``AlignedMTL``.
 
     Raises:
         ModuleNotFoundError: TorchJD is not installed.
-        ValueError: no aggregator of TorchJD's, or the name of one that needs options; in :meth:`step`: a task whose
+        ValueError: not an aggregator of TorchJD, or the name of one that needs options; in :meth:`step`: a task whose
             gradient did not arrive at its view.
 
     Example:
@@ -59,7 +60,7 @@ class AggregatedGradients(TappedWeighting):
             made.weighting.register_forward_hook(self._note)
 
     def report(self) -> dict[str, Tensor]:
-        """Return ``weight/TASK`` of the last backward pass; NaN for aggregators that do not make a weighted sum."""
+        """Return ``weight/TASK`` of the last backward pass; NaN for aggregators that are not weighted sums."""
         unknown = self._nothing.new_full((), torch.nan)
         return {f"weight/{task}": self._found.get(task, unknown) for task in self.tasks}
 
@@ -80,7 +81,7 @@ class AggregatedGradients(TappedWeighting):
                 setattr(part, attribute, value.clone() if isinstance(value, Tensor) else value)
 
     def extra_repr(self) -> str:
-        """Show the aggregator in ``print(model)``."""
+        """Return the aggregator, for ``print(model)``."""
         return f"aggregator={self._name}"
 
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,7 +119,7 @@ class AggregatedGradients(TappedWeighting):
 
 
 def as_aggregator(aggregator: str | nn.Module) -> nn.Module:
-    """Return an aggregator of TorchJD's, built if its name is given.
+    """Return an aggregator of TorchJD, built here if only its name is given.
 
     Args:
         aggregator: a class of ``torchjd.aggregation`` by its name, or an object of one.
@@ -146,7 +147,7 @@ def as_aggregator(aggregator: str | nn.Module) -> nn.Module:
 
 
 def _memory(part: nn.Module) -> dict[str, Any]:
-    """What a part of an aggregator keeps beside its options; those are properties of the same name without the _."""
+    """The state of a part of an aggregator without its options, which are properties of the same name without the _."""
     own = set(vars(part)) - set(vars(nn.Module())) - {"_parameters", "_buffers", "_modules"}
     values = {name: getattr(part, name) for name in own if name[0] == "_" and not hasattr(type(part), name[1:])}
     values |= dict(part.named_buffers(recurse=False))

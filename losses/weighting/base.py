@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from losses.convention import at_least_float32, check_number, stored_dtype, without_rounding
 
 Features = TypeVar("Features", bound=Tensor | Sequence[Tensor])
-MANY_PASSES = 1000  # more than anybody accumulates before a step
+MANY_PASSES = 1000  # more than are ever accumulated before a step
 
 
 class Weighting(nn.Module, ABC):
@@ -57,7 +57,7 @@ class Weighting(nn.Module, ABC):
         self._forget()
 
     def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
-        """Return for each task its view of the features that all share, at which some weightings measure gradients.
+        """Return for each task its view of the shared features, at which some weightings measure gradients.
 
         Args:
             features: the output of the last shared layer, of any shape; or a tuple or list of several, such as the
@@ -65,7 +65,7 @@ class Weighting(nn.Module, ABC):
             weight: the weight of that layer.
 
         Returns:
-            For each task what equals ``features``.
+            For each task a value equal to ``features``.
 
         Raises:
             TypeError: ``features`` are neither a tensor nor a tuple or list of tensors.
@@ -77,15 +77,15 @@ class Weighting(nn.Module, ABC):
         """Compute the total to back-propagate.
 
         Args:
-            losses: a scalar for each task. A task that is missing, or None, has no labels in this batch: nothing that
-                is remembered of it changes.
+            losses: a scalar for each task. A task that is missing, or None, has no labels in this batch: its state
+                does not change.
 
         Returns:
             A scalar in at least float32. Without any task 0, without a graph.
 
         Raises:
-            TypeError: a loss is no tensor.
-            ValueError: an unknown task, or a loss that is no scalar.
+            TypeError: a loss is not a tensor.
+            ValueError: an unknown task, or a loss that is not a scalar.
         """
         present = {task: loss for task, loss in losses.items() if loss is not None}
         for task, loss in present.items():
@@ -107,7 +107,7 @@ class Weighting(nn.Module, ABC):
         self._weights_in_force = {task: weights[self.tasks.index(task)].clone() for task in present}
         terms = [self._weights_in_force[task] * at_least_float32(loss) for task, loss in present.items()]
         total = torch.stack(terms).sum() + torch.where(is_present, offsets, 0).sum()
-        if total.requires_grad:  # what is only looked at leaves no trace
+        if total.requires_grad:  # a total that is only looked at leaves no trace
             tasks = tuple(present)
             total.register_hook(lambda scale: self._back_propagated(tasks, losses_by_task, is_present, scale))
         return total
@@ -124,10 +124,10 @@ class Weighting(nn.Module, ABC):
         self._forget()
 
     def end_epoch(self) -> None:
-        """End an epoch of training, for weightings that compare epochs."""
+        """Mark the end of a training epoch, for weightings that compare epochs."""
 
     def report(self) -> dict[str, Tensor]:
-        """Return what is worth a line in a log: the weights of the last call, ``weight/TASK``, and what led to them."""
+        """Return what to log: the weights of the last call, ``weight/TASK``, and what they were computed from."""
         return {f"weight/{task}": weight for task, weight in self._weights_in_force.items()}
 
     @abstractmethod
@@ -138,7 +138,7 @@ class Weighting(nn.Module, ABC):
         """Take the mean losses since the last step, over all processes, of the tasks that were present in any."""
 
     def _back_propagated(self, tasks: tuple[str, ...], losses: Tensor, present: Tensor, scale: Tensor) -> None:
-        """Note a backward pass; ``scale`` is the total's gradient: a scaler's factor, or 1 / accumulated batches."""
+        """Record a backward pass; ``scale`` is the total's gradient: a scaler's factor, or 1 / accumulated batches."""
         self._losses = self._losses.to(losses) + losses
         self._passes = self._passes.to(losses) + present
         self._backwards += 1
@@ -150,7 +150,7 @@ class Weighting(nn.Module, ABC):
             )
 
     def _forget(self) -> None:
-        # Plain attributes: what was seen since the last step is no state, and must not be broadcast as buffers are.
+        # Plain attributes: what was seen since the last step is not state, and must not be broadcast as buffers are.
         self._losses = torch.zeros_like(self._nothing)
         self._passes = torch.zeros_like(self._nothing)
         self._backwards = 0

@@ -1,4 +1,4 @@
-"""GradNorm: task weights that make the tasks' gradients on the last shared layer alike, at the price of one layer."""
+"""GradNorm: task weights that balance the gradients of the tasks in the last shared layer."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -15,7 +15,7 @@ WeightOptimizer = Literal["adam", "sgd"]
 
 
 class GradNorm(TappedWeighting):
-    r"""Gradient normalization, Algorithm 1 of Chen et al. 2018: each task learns at its rate.
+    r"""Gradient normalization, Algorithm 1 of Chen et al. 2018: tasks learn at similar rates.
 
     With :math:`W` the weight of the last shared layer, :math:`G_i = \lVert \nabla_W w_i L_i \rVert_2` and the inverse
     training rates :math:`r_i = (L_i / L_i(0)) / \mathrm{mean}_j (L_j / L_j(0))`, the weights descend on
@@ -23,7 +23,7 @@ class GradNorm(TappedWeighting):
     :math:`\mathrm{sign}(G_i - \bar G r_i^\alpha) \lVert \nabla_W L_i \rVert_2`. Then they are scaled back to the sum T.
 
     One ordinary backward pass measures everything: :meth:`branch` gives each task a view of the shared features, and
-    when all tasks' gradients have arrived at them, and before they go on into the encoder, each is taken over the last
+    when all tasks' gradients have arrived at them, and before they go on into the encoder, each is taken through the last
     shared layer alone. The network's gradients are, to the bit, those of the weighted sum without GradNorm.
 
     Works with gradient accumulation (norms of the summed gradients), under autocast, with a loss scaler (norms are
@@ -31,13 +31,13 @@ class GradNorm(TappedWeighting):
 
     Args:
         tasks: the names of the tasks.
-        alpha: :math:`\alpha` >= 0: 0 asks for equal norms, larger ones pull harder at tasks that lag. The paper takes
-            0.12 for tasks that are alike and 1.5 for ones that are not.
+        alpha: :math:`\alpha` >= 0: 0 asks for equal norms, larger ones pull harder at tasks that lag. The paper uses
+            0.12 for similar tasks and 1.5 for different ones.
         lr: learning rate of the weights, > 0.
         optimizer: of the weights: ``adam`` or ``sgd``.
-        initial_losses: :math:`L_i(0)` > 0 for each task, such as log C for a cross-entropy; measured in the first step
-            that has the task if left out.
-        smallest: weights stay above this, > 0, before they are scaled back: the paper's may become negative.
+        initial_losses: :math:`L_i(0)` > 0 for each task, such as log C for a cross-entropy; if left out, measured
+            in the first step with the task.
+        smallest: lower bound > 0 of the weights before they are scaled back: the paper's may become negative.
 
     Raises:
         ValueError: an option outside its range, or of another task; in :meth:`step`: a task whose gradient did not
@@ -156,7 +156,7 @@ class GradNorm(TappedWeighting):
         else:
             weights = self.adam(self.current, slopes, learning)
         weights = torch.where(learning, weights.clamp_min(self.smallest), weights)
-        # The sum stays T; what absent tasks have of it is theirs.
+        # The sum stays T; absent tasks keep their share of it.
         whole = len(self.tasks) - torch.where(learning, 0, weights).sum()
         scaled = weights * whole / torch.where(learning, weights, 0).sum()
         self.current.copy_(torch.where(learning, scaled, weights))
@@ -169,7 +169,7 @@ class GradNorm(TappedWeighting):
 
 
 def _gradient_of(weight: nn.Parameter, levels: tuple[Tensor, ...], gradients: Gradients) -> Tensor:
-    """Take a task's gradients in the shared features on over the last shared layer."""
+    """Back-propagate a task's gradients in the shared features through the last shared layer."""
     reached = [(level, gradient) for level, gradient in zip(levels, gradients, strict=True) if gradient is not None]
     outputs, of_outputs = zip(*reached, strict=True)
     try:

@@ -1,4 +1,4 @@
-"""The optimiser of weightings that learn."""
+"""The optimizer of the weightings that learn."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,10 @@ from losses.convention import check_number, stored_dtype
 
 
 class PerTaskAdam(nn.Module):
-    """Adam (Kingma and Ba 2015) on one number per task, which leaves tasks alone that are absent, moments and all.
+    """Adam (Kingma and Ba 2015) on one number per task, which skips absent tasks, their moments included.
 
     Args:
-        count: how many tasks.
+        count: number of tasks.
         lr: learning rate > 0.
         betas: decay of the moments, in [0, 1).
         eps: added to the root of the second moment.
@@ -33,11 +33,11 @@ class PerTaskAdam(nn.Module):
             self.register_buffer(name, torch.zeros(count, dtype=stored_dtype()))
 
     def forward(self, values: Tensor, gradient: Tensor, present: Tensor) -> Tensor:
-        """Give the values after one step of the tasks that are present.
+        """Return the values after one step of the tasks that are present.
 
         Args:
             values: one per task.
-            gradient: one per task; whatever it is for absent ones.
+            gradient: one per task; any value for absent ones.
             present: boolean, one per task.
         """
         beta1, beta2 = self.betas

@@ -9,7 +9,7 @@ def time_average(weights: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Average each task's weight over a run, as Chen et al. 2018 do for what they call static weights.
 
     Args:
-        weights: of each task, one number for each time that they were written down.
+        weights: for each task, its weight at each logged step.
 
     Returns:
         The mean weight of each task, as :class:`losses.FixedWeighting` takes it.

@@ -18,7 +18,7 @@ Gradients = Sequence[Tensor | None]  # one for each level of the features, None 
 class TappedWeighting(Weighting):
     """Base of the weightings that look at the gradients of the tasks in the shared features.
 
-    :meth:`branch` gives each task views of its own. One ordinary backward pass leaves the gradient of each task in its
+    :meth:`branch` returns views for each task. One ordinary backward pass leaves the gradient of each task in its
     views; when all have arrived, and before they go on into the trunk, :meth:`_tap` sees them.
     """
 
@@ -102,7 +102,7 @@ class TappedWeighting(Weighting):
 
 
 class _Join(torch.autograd.Function):
-    """The identity of several tensors, whose gradients arrive together and may be exchanged."""
+    """The identity of several tensors, whose gradients arrive together and may be replaced."""
 
     @staticmethod
     def forward(ctx: Any, receive: Callable[[Gradients], Gradients], *levels: Tensor) -> tuple[Tensor, ...]:

@@ -24,7 +24,7 @@ class UncertaintyWeighting(Weighting):
     categorical   :math:`e^{-s} L + \frac12 s`                  cross-entropies, focal losses
     ============= ============================================= ==========================================
 
-    For a loss that stays as it is the weight goes to 1/(2L), 1/L and 1/(2L). Terms fall below 0 as losses fall, so
+    For a constant loss the weight converges to 1/(2L), 1/L and 1/(2L). Terms fall below 0 as losses fall, so
     watch the losses or a metric and not the total; with ``positive`` the second part of each is
     :math:`\log(1 + e^s)` (Liebel and Körner 2018) and no term is negative.
 
@@ -33,7 +33,7 @@ class UncertaintyWeighting(Weighting):
             is how most implementations treat every loss.
         lr: learning rate of Adam on the log variances, > 0.
         initial: :math:`s_i` at the start.
-        limit: :math:`s_i` stay in [-limit, limit]: a loss near 0 would otherwise have a weight without bounds.
+        limit: :math:`s_i` stay in [-limit, limit]: otherwise the weight of a loss near 0 would be unbounded.
         positive: keep all terms above 0.
 
     Raises:

@@ -92,7 +92,7 @@ def two_embeddings() -> Inputs:
     return seeded(4, 3), seeded(4, 3).flip(1)
 
 
-def labelled_embeddings() -> Inputs:
+def labeled_embeddings() -> Inputs:
     return seeded(8, 3), torch.tensor([0, 0, 1, 1, 2, 2, 2, 3])
 
 
@@ -234,7 +234,7 @@ CASES = [
         options={"squared": True, "swap": True, "soft_margin": True},
     ),
     *(
-        case("OnlineTripletLoss", labelled_embeddings, note=f" {note}", options=options, nothing=all_different)
+        case("OnlineTripletLoss", labeled_embeddings, note=f" {note}", options=options, nothing=all_different)
         for note, options in {
             "batch_hard": {"mining": "batch_hard", "soft_margin": True},
             "semi_hard": {"mining": "semi_hard"},

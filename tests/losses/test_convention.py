@@ -59,7 +59,7 @@ def test_weights_that_are_none_are_refused(weights: list[float] | torch.Tensor) 
         as_weights("alpha", weights)
 
 
-def test_weights_are_a_copy_that_no_optimiser_reaches() -> None:
+def test_weights_are_a_copy_that_no_optimizer_reaches() -> None:
     mine = torch.ones(3, requires_grad=True)
     loss = losses.FocalLoss(alpha=mine)
     assert loss.alpha is not None

@@ -34,13 +34,13 @@ def convolutions_of(loss: PerceptualLoss) -> nn.Module:
 
 
 def by_definition(x: Tensor, y: Tensor, weights: Path, layers: dict[int, float]) -> Tensor:
-    """Layer by layer through torchvision's network, with torchvision's normalisation."""
+    """Layer by layer through torchvision's network, with torchvision's normalization."""
     network = torchvision.models.vgg16(weights=None, init_weights=False).features
     network.load_state_dict(
         {name.removeprefix("features."): tensor for name, tensor in torch.load(weights).items()}, strict=False
     )
-    normalise = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
-    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (normalise.mean, normalise.std))
+    normalize = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
+    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (normalize.mean, normalize.std))
     total = torch.zeros(len(x))
     f, g = (((picture + 1) / 2 - mean) / std for picture in (x, y))
     for place, layer in enumerate(network[: max(layers) + 1]):
@@ -102,13 +102,13 @@ def test_the_gradient_reaches_the_prediction_alone(pictures: tuple[Tensor, Tenso
     assert y.grad is None
 
 
-def test_ranges_and_grey_pictures(pictures: tuple[Tensor, Tensor], weights: Path) -> None:
+def test_ranges_and_gray_pictures(pictures: tuple[Tensor, Tensor], weights: Path) -> None:
     loss = PerceptualLoss(weights=weights, layers=LAYERS)
     for input_range, scale in ((0.0, 1.0), 0.5), ((0.0, 255.0), 127.5):
         other = PerceptualLoss(weights=weights, layers=LAYERS, input_range=input_range)
         assert_close(other(*((picture + 1) * scale for picture in pictures)), loss(*pictures), rtol=1e-4, atol=1e-6)
-    grey = [picture[:, :1] for picture in pictures]
-    assert_close(loss(*grey), loss(*(picture.expand(-1, 3, -1, -1) for picture in grey)))
+    gray = [picture[:, :1] for picture in pictures]
+    assert_close(loss(*gray), loss(*(picture.expand(-1, 3, -1, -1) for picture in gray)))
 
 
 def test_learned_weights_settle_at_the_layers_sizes_and_do_not_collapse(pictures: tuple[Tensor, Tensor]) -> None:
@@ -143,11 +143,11 @@ def test_torchvisions_names_load_what_torchvision_has_downloaded(
         raise urllib.error.URLError("no network")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    with pytest.raises(OSError, match=r"weights IMAGENET1K_FEATURES could not be downloaded .*give the path of a file"):
+    with pytest.raises(OSError, match=r"weights IMAGENET1K_FEATURES could not be downloaded .*pass the path of a file"):
         PerceptualLoss(weights="IMAGENET1K_FEATURES", layers=LAYERS)
 
 
-def test_weights_trained_with_another_normalisation_bring_it_along(
+def test_weights_trained_with_another_normalization_bring_it_along(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
@@ -167,7 +167,7 @@ def test_bad_weights_are_refused(weights: Path, tmp_path: Path) -> None:
         PerceptualLoss(weights=weights, layers=["relu3_3"])  # the file ends before
     text = tmp_path / "text.pth"
     text.write_text("not weights")
-    with pytest.raises(ValueError, match=r"text\.pth are no file of torch's"):
+    with pytest.raises(ValueError, match=r"text\.pth are not a file written by torch.save"):
         PerceptualLoss(weights=text)
     torch.save([1], text)
     with pytest.raises(ValueError, match=r"text\.pth must hold a state_dict; got list"):

@@ -75,7 +75,7 @@ def test_a_sample_that_is_ignored_as_a_whole_is_not_in_the_mean() -> None:
         assert_close(loss(logits, true), loss(logits[:1], true[:1]))
 
 
-def test_class_weights_are_normalised() -> None:
+def test_class_weights_are_normalized() -> None:
     logits, true = torch.randn(2, 3, 10), torch.randint(3, (2, 10))
     each = dice_loss(logits, true, reduction="none")
     weight = torch.tensor([0.0, 1.0, 3.0])

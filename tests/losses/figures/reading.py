@@ -17,7 +17,7 @@ def pixels(figure: Figure) -> bytes:
 
 
 def color_at(figure: Figure, x: float, y: float) -> list[int]:
-    """The colour from 0 to 255 of a point, in coordinates of the first panel's data."""
+    """The color from 0 to 255 of a point, in coordinates of the first panel's data."""
     width, height = (int(size * 40) for size in figure.get_size_inches())
     picture = np.frombuffer(pixels(figure), dtype=np.uint8).reshape(height, width, 4)
     column, row = figure.axes[0].transData.transform((x, y)) * 40 / figure.dpi

@@ -52,7 +52,7 @@ def test_landscape_shows_where_the_loss_is_not_finite(value: float) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1e30])
 @pytest.mark.parametrize("rounding", [0.0, 2**-52])
-def test_a_flat_landscape_is_one_colour(value: float, rounding: float) -> None:
+def test_a_flat_landscape_is_one_color(value: float, rounding: float) -> None:
     values = iter([value] * 4 + [value * (1 + rounding)] * 5)
     model = nn.Linear(2, 2)
     figure = figures.loss_landscape(model, lambda _: torch.tensor(next(values), dtype=torch.float64), steps=3)

@@ -58,7 +58,7 @@ def test_the_surface_of_a_quadratic_is_the_polynomial_of_its_directions() -> Non
     weight, d, e = model.weight.detach(), first["weight"], second["weight"]
     b, a = torch.meshgrid(offsets, offsets, indexing="ij")  # rows move along the second direction
     products = {"wd": (weight * d).sum(), "we": (weight * e).sum(), "de": (d * e).sum()}
-    length = weight.square().sum()  # of the directions, too: that is what normalising is for
+    length = weight.square().sum()  # of the directions, too: that is what normalizing is for
     expected = length * (1 + a**2 + b**2) + 2 * (a * products["wd"] + b * products["we"] + a * b * products["de"])
     assert_close(values, expected)
 
@@ -148,7 +148,7 @@ def test_bad_options_end_in_a_sentence() -> None:
         loss_surface(model, squares, steps=4)
     with pytest.raises(ValueError, match="extent must be a finite number above 0; got 0"):
         loss_surface(model, squares, extent=0)
-    with pytest.raises(ValueError, match=r"loss must give one number; got the shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"loss must return a scalar; got the shape \(2,\)"):
         loss_surface(model, lambda model: model(torch.ones(2)), steps=3)
     with pytest.raises(ValueError, match="nothing can move"):
         loss_surface(nn.BatchNorm1d(3), squares)

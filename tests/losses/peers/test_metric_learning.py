@@ -16,7 +16,7 @@ import losses
 from tests.losses.peers.agreement import Loss, assert_agree, trained
 from tests.losses.peers.mining import losses_by_anchor
 
-EUCLIDEAN = distances.LpDistance(normalize_embeddings=False)  # PML's default normalises embeddings to length 1
+EUCLIDEAN = distances.LpDistance(normalize_embeddings=False)  # PML's default normalizes embeddings to length 1
 SQUARED = distances.LpDistance(normalize_embeddings=False, power=2)
 
 every_reduction = pytest.mark.parametrize("reduction", ["none", "mean", "sum"])

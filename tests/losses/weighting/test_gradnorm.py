@@ -167,7 +167,7 @@ def test_a_loss_scaler_changes_nothing_and_infinite_gradients_teach_nothing(netw
     assert_close(scaled.current, plain.current)  # nothing infinite is left over
 
 
-def test_a_step_that_the_optimiser_skips_teaches_nothing(network: Network) -> None:
+def test_a_step_that_the_optimizer_skips_teaches_nothing(network: Network) -> None:
     one, other = GradNorm(TASKS).double(), GradNorm(TASKS).double()
     network.total(one, *batch(1)).backward()
     one.skip()
