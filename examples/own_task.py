@@ -12,7 +12,8 @@ trained, balanced, measured, drawn and stored like the others. In a configuratio
           class_path: examples.own_task.Floor
 
 This script trains it beside depth on the rooms that come with the package, balanced by GradNorm. On one CPU core
-its 2 epochs took 50 seconds. On the test rooms the floor's intersection over union was 0.57.
+its 2 epochs took 50 seconds. On the test rooms the floor's intersection over union was 0.57;
+floor everywhere would have 0.22.
 """
 
 from collections.abc import Iterable, Mapping
