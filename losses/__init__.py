@@ -12,7 +12,6 @@ from torch.nn import (  # as they are: without the convention of those below
 )
 
 from losses.adversarial import GANLoss, gan_loss, gradient_penalty
-from losses.aggregated import AggregatedGradients
 from losses.binary import (
     BCEFromProbs,
     BCEWithLogitsLoss,
@@ -38,7 +37,6 @@ from losses.curriculum import CurriculumLoss, curriculum_loss
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
 from losses.direction import CosineLoss, cosine_loss
-from losses.gradnorm import GradNorm
 from losses.metric_learning import (
     ContrastiveLoss,
     InfoNCELoss,
@@ -76,11 +74,18 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
-from losses.static_weights import read_weights, time_average, write_weights
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
-from losses.uncertainty import UncertaintyWeighting
 from losses.vae import VAELoss, VAETerms, vae_loss
-from losses.weighting import DynamicWeightAverage, FixedWeighting, GeometricMean, Weighting
+from losses.weighting import (
+    AggregatedGradients,
+    DynamicWeightAverage,
+    FixedWeighting,
+    GeometricMean,
+    GradNorm,
+    UncertaintyWeighting,
+    Weighting,
+    time_average,
+)
 
 __all__ = [
     "AggregatedGradients",
@@ -163,12 +168,10 @@ __all__ = [
     "online_triplet_loss",
     "perceptual_loss",
     "probability_l1_loss",
-    "read_weights",
     "rmse_loss",
     "smooth_l1_loss",
     "time_average",
     "triplet_loss",
     "tversky_loss",
     "vae_loss",
-    "write_weights",
 ]

@@ -1,6 +1,7 @@
 """The command line: ``python -m losses figures``."""
 
 import argparse
+import csv
 import signal
 import sys
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ def draw_figures(out: Path, metrics: Path | None = None) -> None:
 
     Args:
         out: the folder of the figures, made if there is none.
-        metrics: the CSV file of the run whose task weights are drawn. None trains one and leaves its file in ``out``.
+        metrics: the CSV file of the run whose task weights are drawn, or None to train one.
 
     Raises:
         ValueError: ``metrics`` holds no task weights.
@@ -53,10 +54,11 @@ def draw_figures(out: Path, metrics: Path | None = None) -> None:
     """
     from matplotlib.figure import Figure  # here: --help and wrong options need no matplotlib
 
-    from losses import experiments, figures
+    from losses import figures
+    from losses.figures import experiments
 
     torch.set_num_threads(1)  # small networks gain nothing from more, and the sums would depend on their number
-    given = None if metrics is None else figures.task_weights(metrics)  # first, so that a wrong file costs no time
+    given = None if metrics is None else read_task_weights(metrics)  # first, so that a wrong file costs no time
     out.mkdir(parents=True, exist_ok=True)
 
     def write(name: str, figure: Figure) -> None:
@@ -73,12 +75,37 @@ def draw_figures(out: Path, metrics: Path | None = None) -> None:
     histories = experiments.train_with_outliers({name: figures.REGRESSION_LOSSES[name] for name in names}, every=10)
     metric = "mean absolute error on clean points"
     write("convergence", figures.convergence(histories, metric=metric, every=10))
-    if given is None:
-        trained = out / "task_weights.csv"
-        experiments.train_with_uncertainty(trained)
-        print(trained)
-        given = figures.task_weights(trained)
-    write("task_weights", given)
+    write("task_weights", figures.task_weights(given or experiments.train_with_uncertainty()))
+
+
+def read_task_weights(metrics: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read the weights of tasks from the CSV file of a run, such as Lightning's ``CSVLogger`` writes.
+
+    Args:
+        metrics: the file, with a column ``step`` and a column ``weight/TASK`` for each task; empty cells are left out.
+
+    Returns:
+        For each task the steps, each with the weight.
+
+    Raises:
+        ValueError: names the file and what is wrong in it.
+    """
+    expected = "expected a CSV file with a column step and columns weight/TASK of numbers"
+    try:
+        with metrics.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = [name for name in (rows[0] if rows else {}) if name and name.startswith("weight/")]
+        weights = {
+            name.removeprefix("weight/"): [(float(row["step"]), float(row[name])) for row in rows if row[name]]
+            for name in names
+        }
+    except OSError as error:
+        raise ValueError(f"{metrics}: {error.strerror}; {expected}") from None
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{metrics}: {error}; {expected}") from None
+    if not any(weights.values()):
+        raise ValueError(f"{metrics}: no weights; {expected}")
+    return weights
 
 
 class OneLineErrors(argparse.ArgumentParser):
@@ -104,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="CSV file of a run of yours, with a column step and columns weight/TASK, for task_weights.png; "
-        "without it three tasks are trained, and their file is left in DIR",
+        "without it three tasks are trained",
     )
     command.add_argument("--debug", action="store_true", help="show the tracebacks of errors")
     return parser

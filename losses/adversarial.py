@@ -1,8 +1,9 @@
 """Adversarial losses: the four objectives in common use, and the gradient penalties that go with them."""
 
+import contextlib
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -18,10 +19,13 @@ from losses.convention import (
     check_same_shape,
     full_precision,
     reduce,
+    stored_dtype,
 )
 
 GANMode = Literal["vanilla", "lsgan", "wgan", "hinge"]
 PenaltyKind = Literal["wgan-gp", "r1"]
+ScoreReduction = Literal["mean", "sum"]
+Predictions = Tensor | Sequence[Tensor] | Sequence[Sequence[Tensor]]
 
 
 @full_precision
@@ -34,23 +38,8 @@ def gan_loss(
     for_discriminator: bool = True,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Adversarial loss of the predictions of one scale; :class:`GANLoss` has the formulas, and holds the labels.
-
-    Args:
-        prediction: raw scores of a discriminator, any shape, floating point.
-        target: the label of every element, same shape; only ``vanilla`` (in [0, 1]) and ``lsgan`` look at it.
-        target_is_real: D's step: whether these samples are real. G's step: True, what G wants D to say.
-        mode: ``vanilla``, ``lsgan``, ``wgan`` or ``hinge``.
-        for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-
-    Returns:
-        The loss in float32 (float64 for float64 predictions), also under autocast. May be negative in modes ``wgan``
-        and ``hinge``.
-
-    Raises:
-        ValueError: shapes differ, an unknown mode or reduction, or G in mode ``hinge`` with ``target_is_real=False``.
-    """
+    """Functional form of :class:`GANLoss`, of the scores of one scale and a ``target`` of their shape: the labels."""
+    _check_target_is_real(target_is_real)
     check_choice("mode", mode, GANMode)
     check_same_shape(prediction, target, "prediction and target")
     if mode == "hinge" and not for_discriminator and not target_is_real:
@@ -92,6 +81,7 @@ class GANLoss(Loss):
             ``wgan`` and ``hinge`` have no labels: leave it at 1.
         fake_label: what the discriminator should say of generated samples, as for ``real_label``. Leave it at 0
             unless you know why: smoothing both sides strengthens what the generator does wrong already.
+        reduction: ``none`` keeps the shape, for predictions of one scale; ``mean`` or ``sum``.
 
     Raises:
         ValueError: an unknown mode, a label outside its range, or a label set for a mode that has none.
@@ -125,11 +115,11 @@ class GANLoss(Loss):
                 raise ValueError(f"{name} must be a finite number; got {label}")
         self.mode = mode
         # Not persistent: a label is an option, not something learned, and has no place in a state_dict.
-        self.register_buffer("real_label", torch.tensor(real_label), persistent=False)
-        self.register_buffer("fake_label", torch.tensor(fake_label), persistent=False)
+        self.register_buffer("real_label", torch.tensor(real_label, dtype=stored_dtype()), persistent=False)
+        self.register_buffer("fake_label", torch.tensor(fake_label, dtype=stored_dtype()), persistent=False)
 
     def get_labels(self, prediction: Tensor, target_is_real: bool) -> Tensor:
-        """Give the target of every element of ``prediction``.
+        """Return the target of every element of ``prediction``.
 
         Args:
             prediction: scores of a discriminator, any shape, floating point.
@@ -138,43 +128,46 @@ class GANLoss(Loss):
         Returns:
             A tensor of the label with the shape, dtype and device of ``prediction``; it takes no memory of its
             own (an expanded view) and no gradient.
+
+        Raises:
+            TypeError: ``target_is_real`` is not a boolean.
         """
+        _check_target_is_real(target_is_real)
         label = self.real_label if target_is_real else self.fake_label
         return label.to(prediction).expand_as(prediction)
 
-    def __call__(
-        self, prediction: Tensor | Sequence[Tensor], target_is_real: bool, *, for_discriminator: bool = True
-    ) -> Tensor:
+    def __call__(self, prediction: Predictions, target_is_real: bool, *, for_discriminator: bool = True) -> Tensor:
         """Compute the loss of ``prediction`` against real or fake.
 
         Args:
-            prediction: raw scores, any shape, floating point; or a sequence of them (one per scale of a
-                multi-scale discriminator), whose losses are averaged with equal weight.
+            prediction: raw scores, any shape, floating point. A multi-scale discriminator returns a sequence of them,
+                whose losses are averaged with equal weight; or, as pix2pixHD's, a sequence of lists of feature maps
+                that end in the scores.
             target_is_real: D's step: whether these samples are real. G's step: True, what G wants D to say.
             for_discriminator: False in G's step. It matters in mode ``hinge`` alone, where G has another loss.
 
         Returns:
-            A scalar (with ``reduction="none"`` the loss of each element), in float32 (float64 for float64
-            predictions), also under autocast. May be negative in modes ``wgan`` and ``hinge``. Predictions without
-            elements give 0, attached to the graph.
+            A scalar (with ``reduction="none"`` the loss of each element), in at least float32. May be negative in modes
+            ``wgan`` and ``hinge``. Predictions without elements give 0, attached to the graph.
 
         Raises:
+            TypeError: ``target_is_real`` is not a boolean.
             ValueError: an empty sequence, several scales with ``reduction="none"``, or G in mode ``hinge`` with
                 ``target_is_real=False``.
         """
         loss: Tensor = super().__call__(prediction, target_is_real, for_discriminator=for_discriminator)
         return loss
 
-    def forward(
-        self, prediction: Tensor | Sequence[Tensor], target_is_real: bool, *, for_discriminator: bool = True
-    ) -> Tensor:
+    def forward(self, prediction: Predictions, target_is_real: bool, *, for_discriminator: bool = True) -> Tensor:
         """See :meth:`__call__`."""
-        scales = [prediction] if isinstance(prediction, Tensor) else list(prediction)
+        scales = [prediction] if isinstance(prediction, Tensor) else [_scores_of(scale) for scale in prediction]
         if not scales or (self.reduction == "none" and len(scales) > 1):
             raise ValueError(
                 "prediction must be a tensor or hold at least one, and just one with reduction none; "
                 f"got a sequence of {len(scales)}"
             )
+        # Not read where it does not matter: torch.compile builds a graph for each value that is read.
+        for_discriminator = self.mode != "hinge" or for_discriminator
         return torch.stack([self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]).mean(0)
 
     def _of_one_scale(self, prediction: Tensor, target_is_real: bool, for_discriminator: bool) -> Tensor:
@@ -195,6 +188,7 @@ def gradient_penalty(
     fake: Tensor | None = None,
     *,
     kind: PenaltyKind = "wgan-gp",
+    scores: ScoreReduction = "mean",
     center: float = 1.0,
     weight: float = 10.0,
 ) -> Tensor:
@@ -207,40 +201,50 @@ def gradient_penalty(
     ``r1`` (Mescheder et al. 2018): :math:`\frac{w}{2} \mathrm{mean}_n \lVert\nabla D(x_n)\rVert_2^2`
     at the real samples.
 
-    :math:`D(x_n)` is the mean of all scores that the discriminator gives to sample n, as in the losses of
-    :class:`GANLoss`; for one score per sample that is the score itself.
-
     Args:
-        discriminator: maps samples to scores, N x anything. For a conditional one give a function of the sample
-            alone: ``lambda image: discriminator(torch.cat([condition, image], 1))``. Batch normalisation in it
-            couples the samples, so that "the gradient of a sample" is not defined: it draws a warning.
+        discriminator: maps samples to scores, N x anything. For a conditional one pass a function of the sample
+            alone, such as ``lambda image: discriminator(torch.cat([condition, image], 1))``. Batch normalization in
+            training mode couples the samples, so that "the gradient of a sample" is not defined: it draws a warning.
+            Its running statistics stay as they are.
         real: real samples, N x ..., floating point.
         fake: generated samples, same shape; not used by (and may be left out for) ``r1``.
         kind: which penalty.
-        center: the norm that ``wgan-gp`` asks for; 1 is the paper's, 0 is the zero-centred variant.
-        weight: factor of the penalty; 10 in both papers.
+        scores: what :math:`D(x_n)` is where a discriminator gives a sample K scores: their ``"mean"``, as in the losses
+            of :class:`GANLoss`; or their ``"sum"``, as in the reference implementations of pix2pix and StyleGAN. With
+            the sum the norm is up to K times as large (K is 900 for a 70 x 70 PatchGAN and pictures of 256 x 256), and
+            ``r1`` up to K squared times. The papers' discriminators have one score, for which the two are the same.
+        center: the norm that ``wgan-gp`` asks for; 1 is the paper's, 0 is the zero-centered variant.
+        weight: factor of the penalty, >= 0. Both papers take 10, for one score per sample. With ``r1`` and a map of
+            scores 10 does next to nothing on their mean.
 
     Returns:
-        A scalar >= 0 in at least float32 whose gradient reaches the discriminator's parameters (it is made with
-        ``create_graph=True``), never ``real`` or ``fake``. A zero gradient gives a finite penalty with a finite
-        gradient. No samples give 0. Computed outside autocast.
+        A scalar >= 0 in at least float32 whose gradient reaches the discriminator's parameters (it is built with
+        ``create_graph=True``), never ``real`` or ``fake``; without a graph under ``torch.no_grad``. A zero gradient
+        gives a finite penalty with a finite gradient. No samples give 0. Computed outside autocast, in the dtype of the
+        discriminator's parameters.
 
     Raises:
-        ValueError: an unknown kind, ``fake`` missing for ``wgan-gp``, or shapes that differ.
+        ValueError: an unknown option, ``fake`` missing for ``wgan-gp``, or shapes that differ.
+
+    Example:
+        >>> critic = torch.nn.Linear(2, 1, bias=False)
+        >>> torch.nn.init.constant_(critic.weight, 3.0)
+        Parameter containing:
+        tensor([[3., 3.]], requires_grad=True)
+        >>> gradient_penalty(critic, torch.ones(4, 2), kind="r1", weight=1.0)  # half of 3 * 3 + 3 * 3
+        tensor(9., grad_fn=<MulBackward0>)
     """
     check_choice("kind", kind, PenaltyKind)
+    check_choice("scores", scores, ScoreReduction)
     check_number("weight", weight, at_least=0)
-    if isinstance(discriminator, nn.Module) and any(
-        isinstance(module, nn.modules.batchnorm._BatchNorm) for module in discriminator.modules()
+    input_dtype, to_train = _input_dtype(discriminator, real), torch.is_grad_enabled()
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(real.device.type, enabled=False),
+        _running_statistics_kept() as batch_norms,
     ):
-        warnings.warn(
-            "gradient_penalty: the discriminator has batch normalisation, which couples the samples of a batch; "
-            "use instance normalisation or none",
-            stacklevel=2,
-        )
-
-    with torch.autocast(real.device.type, enabled=False):
-        samples = at_least_float32(real.detach())
+        samples = at_least_float32(real.detach().clone())  # the copy of an inference tensor can take a gradient
         if kind == "wgan-gp":
             if fake is None or fake.shape != real.shape:
                 got = "none" if fake is None else f"{tuple(fake.shape)}"
@@ -249,11 +253,81 @@ def gradient_penalty(
             samples = alpha * samples + (1 - alpha) * fake.detach().to(samples.dtype)
         if len(samples) == 0:
             return samples.sum()
-        samples.requires_grad_()
-        scores = discriminator(samples).reshape(len(samples), -1).mean(1)
-        (gradient,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
-        gradient = gradient.flatten(1)
+        samples = samples.to(input_dtype)
+
+        def total_score(samples: Tensor) -> Tensor:
+            of_sample = at_least_float32(discriminator(samples)).reshape(len(samples), -1)
+            return (of_sample.mean(1) if scores == "mean" else of_sample.sum(1)).sum()
+
+        gradient = at_least_float32(_gradient(total_score, samples)).flatten(1)
         if kind == "r1":
-            return weight / 2 * gradient.square().sum(1).mean()
-        # vector_norm, not the square root of a sum: its gradient at 0 is 0, the other's is NaN.
-        return weight * (torch.linalg.vector_norm(gradient, dim=1) - center).square().mean()
+            penalty = weight / 2 * gradient.square().sum(1).mean()
+        else:
+            # vector_norm, not the square root of a sum: its gradient at 0 is 0, the other's is NaN.
+            penalty = weight * (torch.linalg.vector_norm(gradient, dim=1) - center).square().mean()
+    if batch_norms:
+        warnings.warn(
+            "gradient_penalty: the discriminator has batch normalization, which couples the samples of a batch; "
+            "use instance normalization or none",
+            stacklevel=2,
+        )
+    return penalty if to_train else penalty.detach()
+
+
+def _check_target_is_real(target_is_real: object) -> None:
+    if not isinstance(target_is_real, bool):  # "fake" would count as true
+        raise TypeError(f"target_is_real must be True or False; got {target_is_real!r}")
+
+
+def _scores_of(scale: Tensor | Sequence[Tensor]) -> Tensor:
+    """The scores of one scale of a discriminator, which may follow its feature maps in a list."""
+    if isinstance(scale, Tensor):
+        return scale
+    if not scale:
+        raise ValueError("prediction must hold tensors, or lists that end in one; got an empty list")
+    return scale[-1]
+
+
+def _input_dtype(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> torch.dtype:
+    """What a discriminator takes: the dtype of its parameters, or for a function of unknown ones that of ``real``."""
+    parameter = next(discriminator.parameters(), None) if isinstance(discriminator, nn.Module) else None
+    if parameter is not None:
+        return parameter.dtype
+    # Under autocast samples of half precision meet parameters in float32.
+    under_autocast = torch.is_autocast_enabled(real.device.type)
+    return at_least_float32(real).dtype if under_autocast else real.dtype
+
+
+def _gradient(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    try:
+        at.requires_grad_()
+    except RuntimeError:  # inside a transform of torch.func, whose own gradient is the only one that is allowed
+        gradient: Tensor = torch.func.grad(function)(at)
+        return gradient
+    (gradient,) = torch.autograd.grad(function(at), at, create_graph=True)
+    return gradient
+
+
+@contextlib.contextmanager
+def _running_statistics_kept() -> Iterator[list[nn.Module]]:
+    """Keep the running statistics of all that runs as they are, and collect the batch normalizations in training mode.
+
+    A hook on every module finds them behind a function as well, and only those that the function uses.
+    """
+    batch_norms: list[nn.Module] = []
+    tracked: list[nn.modules.batchnorm._NormBase] = []
+
+    def hold(module: nn.Module, inputs: object) -> None:
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+            batch_norms.append(module)
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.training and module.track_running_stats:
+            module.track_running_stats = False  # normalizes by the batch as before, without counting it
+            tracked.append(module)
+
+    hook = nn.modules.module.register_module_forward_pre_hook(hold)
+    try:
+        yield batch_norms
+    finally:
+        hook.remove()
+        for module in tracked:
+            module.track_running_stats = True

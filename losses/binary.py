@@ -1,6 +1,5 @@
 """Losses of yes-or-no questions: one label, or several independent ones."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,10 +7,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from losses.convention import (
+    ClassWeights,
     Loss,
     Reduction,
     as_weights,
     check_choice,
+    check_mask,
     check_number,
     check_same_shape,
     full_precision,
@@ -24,92 +25,84 @@ Normalizer = Literal["elements", "positives"]
 LabelReduction = Literal["mean", "sum"]
 
 
+class BinaryLoss(Loss):
+    """Base of the losses of yes-or-no logits, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """Compute the loss of logits against yes or no.
+
+        Args:
+            input: logits, any shape, floating point.
+            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
+
+        Returns:
+            The loss, >= 0, in at least float32. The mean is over the elements whose truth is known, and 0 without any.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes do not fit, or a target is outside [0, 1].
+        """
+        return self.function(input, target, mask=mask, **self.options)
+
+
 @full_precision
 def bce_with_logits_loss(
     input: Tensor,
     target: Tensor,
     *,
-    pos_weight: Tensor | None = None,
+    pos_weight: Tensor | float | None = None,
     mask: Tensor | None = None,
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Binary cross-entropy of logits: :math:`-w\,y \log\sigma(x) - (1 - y) \log(1 - \sigma(x))`.
-
-    Args:
-        input: logits, any shape, floating point.
-        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        pos_weight: weight >= 0 of the positive class, a tensor that broadcasts to ``input``: one number, or one per
-            label in the last dimension. Above 1 it favours recall.
-        mask: boolean, same shape: True where the truth is known. The mean is over these elements.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. A logit of 0 costs log 2.
-
-    Raises:
-        ValueError: shapes differ or do not fit, a target is outside [0, 1], or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`BCEWithLogitsLoss`."""
+    mask = check_mask(mask, input)
     target = _check_probabilities(input, target, mask, validate)
-    _check_pos_weight(pos_weight, input)
+    pos_weight = _as_channels(pos_weight, input)
     loss = F.binary_cross_entropy_with_logits(input, target, pos_weight=pos_weight, reduction="none")
     return reduce(loss if mask is None else torch.where(mask, loss, 0), reduction, weight=mask)
 
 
-class BCEWithLogitsLoss(Loss):
-    """Module form of :func:`bce_with_logits_loss`."""
+class BCEWithLogitsLoss(BinaryLoss):
+    r"""Binary cross-entropy of logits, :math:`-w\,y \log\sigma(x) - (1 - y) \log(1 - \sigma(x))`.
 
-    pos_weight: Tensor | None
+    A logit of 0 costs log 2.
+
+    Args:
+        pos_weight: weight :math:`w` >= 0 of the positive class: one number, or one for each of the C channels of inputs
+            N x C x .... Above 1 it favors recall.
+        reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3), torch.tensor([[1, 0, 0], [0, 1, 0]])
+        >>> BCEWithLogitsLoss()(logits, target)
+        tensor(0.6931)
+        >>> BCEWithLogitsLoss(pos_weight=[3.0, 1.0, 1.0], reduction="none")(logits, target)
+        tensor([[2.0794, 0.6931, 0.6931],
+                [0.6931, 0.6931, 0.6931]])
+    """
+
+    function = staticmethod(bce_with_logits_loss)
 
     def __init__(
-        self,
-        *,
-        pos_weight: Sequence[float] | Tensor | None = None,
-        reduction: Reduction = "mean",
-        validate: bool = True,
+        self, *, pos_weight: ClassWeights = None, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
-        super().__init__(reduction=reduction)
-        self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`bce_with_logits_loss`."""
-        options = {"pos_weight": self.pos_weight, "mask": mask}
-        return bce_with_logits_loss(input, target, **options, reduction=self.reduction, validate=self.validate)
+        super().__init__(
+            pos_weight=as_weights("pos_weight", pos_weight, scalar=True), reduction=reduction, validate=validate
+        )
 
 
 @full_precision
 def bce_from_probs(
-    input: Tensor,
-    target: Tensor,
-    *,
-    mask: Tensor | None = None,
-    reduction: Reduction = "mean",
-    validate: bool = True,
+    input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean", validate: bool = True
 ) -> Tensor:
-    r"""Binary cross-entropy of probabilities: :math:`-y \log p - (1 - y) \log(1 - p)`, the logarithms held above -100.
-
-    For networks that end in a sigmoid and cannot be changed. Logits with :func:`bce_with_logits_loss` are better: in
-    float32 a sigmoid is exactly 1 from a logit of 17 on, where its gradient is lost. Unlike torch's BCELoss it runs
-    under autocast on a GPU.
-
-    Args:
-        input: probabilities of the positive class in [0, 1], any shape, floating point.
-        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        mask: boolean, same shape: True where the truth is known. The mean is over these elements.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-        validate: whether to look for values outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 100], in float32 (float64 for float64 probabilities), also under autocast.
-
-    Raises:
-        ValueError: shapes differ, ``input`` or ``target`` is outside [0, 1], or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`BCEFromProbs`."""
+    mask = check_mask(mask, input)
     if mask is not None:
-        input = torch.where(_same_shape_mask(input, mask), input, 0.5)
-    if reads_values(validate) and not ((input >= 0) & (input <= 1)).all():
+        input = torch.where(mask, input, 0.5)
+    if reads_values(validate, input) and not ((input >= 0) & (input <= 1)).all():
         raise ValueError(
             f"input must be in [0, 1], a probability; got {input.min().item():g} to {input.max().item():g}. "
             "For logits use bce_with_logits_loss"
@@ -120,15 +113,41 @@ def bce_from_probs(
 
 
 class BCEFromProbs(Loss):
-    """Module form of :func:`bce_from_probs`."""
+    r"""Binary cross-entropy of probabilities, :math:`-y \log p - (1 - y) \log(1 - p)`, the logarithms held above -100.
+
+    For networks that end in a sigmoid and cannot be changed. Logits with :class:`BCEWithLogitsLoss` are better: in
+    float32 a sigmoid is exactly 1 from a logit of 17 on, where its gradient is lost. Unlike torch's ``BCELoss`` it runs
+    under autocast on a GPU.
+
+    Args:
+        reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
+        validate: whether to look for values outside [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> BCEFromProbs(reduction="none")(torch.tensor([0.5, 0.0]), torch.ones(2))
+        tensor([  0.6931, 100.0000])
+    """
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction=reduction)
-        self.validate = validate
+        super().__init__(reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`bce_from_probs`."""
-        return bce_from_probs(input, target, mask=mask, reduction=self.reduction, validate=self.validate)
+        """Compute the loss of probabilities against yes or no.
+
+        Args:
+            input: probabilities of the positive class in [0, 1], any shape, floating point.
+            target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
+            mask: boolean, True where the truth is known; same shape, or N x 1 x ... for all channels.
+
+        Returns:
+            The loss, in [0, 100], in at least float32. The mean is over the elements whose truth is known, and 0
+            without any.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes do not fit, or ``input`` or ``target`` is outside [0, 1].
+        """
+        return bce_from_probs(input, target, mask=mask, **self.options)
 
 
 @full_precision
@@ -143,29 +162,9 @@ def binary_focal_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""RetinaNet's focal loss of the sigmoid of logits, :math:`-\alpha_t (1 - p_t)^\gamma \log p_t` (Lin et al. 2017).
-
-    :math:`p_t` is the probability of what is true, :math:`\alpha_t` is ``alpha`` for positives and ``1 - alpha`` for
-    negatives.
-
-    Args:
-        input: logits, any shape, floating point.
-        target: probability of the positive class in [0, 1], same shape; boolean, integer or floating point.
-        gamma: how strongly easy elements are discounted, >= 0.
-        alpha: weight of positives in [0, 1], or None for no weights. The paper's 0.25 goes with its gamma of 2.
-        normalizer: what ``"mean"`` divides by: the number of ``"elements"`` that count, or as in the paper of
-            ``"positives"``, at least 1.
-        mask: boolean, same shape: True where the truth is known; only these elements count.
-        reduction: ``"none"`` keeps the shape; ``"mean"`` and ``"sum"`` give a scalar. The mean of nothing is 0.
-        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast.
-
-    Raises:
-        ValueError: shapes differ, a target is outside [0, 1], or an option is outside its range.
-    """
+    """Functional form of :class:`BinaryFocalLoss`."""
     _check_binary_focal_options(gamma, alpha, normalizer)
+    mask = check_mask(mask, input)
     target = _check_probabilities(input, target, mask, validate)
     cross_entropy = F.binary_cross_entropy_with_logits(input, target, reduction="none")
     miss = target * torch.sigmoid(-input) + (1 - target) * torch.sigmoid(input)  # 1 - p_t, with all its digits
@@ -179,8 +178,27 @@ def binary_focal_loss(
     return reduce(loss, reduction, weight=mask)
 
 
-class BinaryFocalLoss(Loss):
-    """Module form of :func:`binary_focal_loss`."""
+class BinaryFocalLoss(BinaryLoss):
+    r"""RetinaNet's focal loss of the sigmoid of logits, :math:`-\alpha_t (1 - p_t)^\gamma \log p_t` (Lin et al. 2017).
+
+    :math:`p_t` is the probability of what is true, :math:`\alpha_t` is ``alpha`` for positives and ``1 - alpha`` for
+    negatives.
+
+    Args:
+        gamma: how strongly easy elements are discounted, >= 0.
+        alpha: weight of positives in [0, 1], or None for no weights. The paper's 0.25 goes with its gamma of 2.
+        normalizer: what ``mean`` divides by: the number of ``elements`` that count, or as in the paper of
+            ``positives``, at least 1.
+        reduction: ``none`` keeps the shape, ``mean`` or ``sum``.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> logits, target = torch.tensor([-2.0, 0.0, 2.0]), torch.tensor([0, 1, 1])
+        >>> BinaryFocalLoss(alpha=None, reduction="none")(logits, target)
+        tensor([0.0018, 0.1733, 0.0018])
+    """
+
+    function = staticmethod(binary_focal_loss)
 
     def __init__(
         self,
@@ -191,25 +209,8 @@ class BinaryFocalLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_binary_focal_options(gamma, alpha, normalizer)
-        self.gamma = gamma
-        self.alpha = alpha
-        self.normalizer = normalizer
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`binary_focal_loss`."""
-        return binary_focal_loss(
-            input,
-            target,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            normalizer=self.normalizer,
-            mask=mask,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        super().__init__(gamma=gamma, alpha=alpha, normalizer=normalizer, reduction=reduction, validate=validate)
 
 
 @full_precision
@@ -218,34 +219,17 @@ def multi_label_loss(
     target: Tensor,
     *,
     labels: LabelReduction = "mean",
-    pos_weight: Tensor | None = None,
+    pos_weight: Tensor | float | None = None,
     mask: Tensor | None = None,
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Binary cross-entropy of several labels per sample, any number of which may be true.
-
-    Args:
-        input: logits, N x L, floating point.
-        target: which labels are true, N x L, in [0, 1]; boolean, integer or floating point.
-        labels: a sample's loss is the ``"mean"`` or the ``"sum"`` over its labels. The sum's gradient does not shrink
-            with the number of labels.
-        pos_weight: weight >= 0 of the positive class, of length L.
-        mask: boolean, N x L: True where the label is known. A sample's mean is over these.
-        reduction: ``"none"`` gives one loss per sample, N; ``"mean"`` is over samples that have a known label.
-        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. No samples, or none with a known
-        label: 0.
-
-    Raises:
-        ValueError: shapes differ or are not N x L, a target is outside [0, 1], an option is unknown.
-    """
+    """Functional form of :class:`MultiLabelLoss`."""
     check_choice("labels", labels, LabelReduction)
     check_same_shape(input, target)
     if input.dim() != 2:
         raise ValueError(f"input must have the shape N x L; got {tuple(input.shape)}")
+    mask = check_mask(mask, input)
     loss = bce_with_logits_loss(
         input, target, pos_weight=pos_weight, mask=mask, reduction="none", validate=validate
     ).sum(1)
@@ -254,35 +238,53 @@ def multi_label_loss(
 
 
 class MultiLabelLoss(Loss):
-    """Module form of :func:`multi_label_loss`."""
+    """Binary cross-entropy of several labels per sample, any number of which may be true.
 
-    pos_weight: Tensor | None
+    Args:
+        labels: a sample's loss is the ``mean`` or the ``sum`` over its labels. The sum's gradient does not shrink with
+            the number of labels.
+        pos_weight: weight >= 0 of the positive class, one number or one for each label.
+        reduction: ``none`` gives N, one loss per sample; ``mean`` is over samples that have a known label; or ``sum``.
+        validate: whether to look for targets outside [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3), torch.tensor([[1, 0, 1], [0, 0, 0]])
+        >>> MultiLabelLoss(labels="sum")(logits, target)  # 3 log 2
+        tensor(2.0794)
+    """
 
     def __init__(
         self,
         *,
         labels: LabelReduction = "mean",
-        pos_weight: Sequence[float] | Tensor | None = None,
+        pos_weight: ClassWeights = None,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         check_choice("labels", labels, LabelReduction)
-        self.register_buffer("pos_weight", as_weights("pos_weight", pos_weight), persistent=False)
-        self.labels = labels
-        self.validate = validate
+        super().__init__(
+            labels=labels,
+            pos_weight=as_weights("pos_weight", pos_weight, scalar=True),
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """See :func:`multi_label_loss`."""
-        return multi_label_loss(
-            input,
-            target,
-            labels=self.labels,
-            pos_weight=self.pos_weight,
-            mask=mask,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        """Compute the loss of logits against the labels.
+
+        Args:
+            input: logits, N x L, floating point.
+            target: which labels are true, N x L, in [0, 1]; boolean, integer or floating point.
+            mask: boolean, N x L, True where the label is known; or N x 1. A sample's mean is over these.
+
+        Returns:
+            The loss, >= 0, in at least float32. No samples, or none with a known label: 0.
+
+        Raises:
+            TypeError: ``mask`` is not boolean.
+            ValueError: shapes differ or are not N x L, or a target is outside [0, 1].
+        """
+        return multi_label_loss(input, target, mask=mask, **self.options)
 
 
 def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, validate: bool) -> Tensor:
@@ -290,28 +292,29 @@ def _check_probabilities(input: Tensor, target: Tensor, mask: Tensor | None, val
     check_same_shape(input, target)
     target = target.to(input.dtype)
     if mask is not None:
-        target = torch.where(_same_shape_mask(input, mask), target, 0)
-    if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+        target = torch.where(mask, target, 0)
+    if reads_values(validate, target) and not ((target >= 0) & (target <= 1)).all():
         raise ValueError(
             f"target must be in [0, 1], a probability; got {target.min().item():g} to {target.max().item():g}"
         )
     return target
 
 
-def _check_pos_weight(pos_weight: Tensor | None, input: Tensor) -> None:
+def _as_channels(pos_weight: Tensor | float | None, input: Tensor) -> Tensor | None:
+    """Return weights of positives so that they broadcast to ``input``: the channels, not torch's last dimension."""
     if pos_weight is None:
-        return
-    sides = zip(reversed(pos_weight.shape), reversed(input.shape), strict=False)
-    if pos_weight.dim() > input.dim() or not all(side in (1, whole) for side, whole in sides):
+        return None
+    if not isinstance(pos_weight, Tensor):
+        check_number("pos_weight", pos_weight, at_least=0)
+        return torch.full((), pos_weight, dtype=input.dtype, device=input.device)
+    if pos_weight.numel() == 1:
+        return pos_weight.reshape(())
+    if pos_weight.shape != input.shape[1:2]:
         raise ValueError(
-            f"pos_weight must have one number, or one per label of the input, whose shape is {tuple(input.shape)}; "
-            f"got the shape {tuple(pos_weight.shape)}"
+            f"pos_weight must be one number, or hold one weight per class of the input, whose shape is "
+            f"{tuple(input.shape)}; got the shape {tuple(pos_weight.shape)}"
         )
-
-
-def _same_shape_mask(input: Tensor, mask: Tensor) -> Tensor:
-    check_same_shape(input, mask, "input and mask")
-    return mask
+    return pos_weight.view(-1, *[1] * (input.dim() - 2))
 
 
 def _check_binary_focal_options(gamma: float, alpha: float | None, normalizer: Normalizer) -> None:

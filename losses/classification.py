@@ -1,13 +1,12 @@
 """Losses of classification into one of C classes, from logits."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from losses.convention import (
     IGNORE_INDEX,
+    ClassWeights,
     Loss,
     Reduction,
     as_weights,
@@ -17,8 +16,28 @@ from losses.convention import (
     check_same_shape,
     full_precision,
     power,
+    reads_values,
     reduce,
 )
+
+
+class ClassLoss(Loss):
+    """Base of the losses of classes, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of logits against the classes.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. All ignored, or no elements: 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a class is outside [0, C).
+        """
+        return self.function(input, target, **self.options)
 
 
 @full_precision
@@ -32,33 +51,11 @@ def cross_entropy_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Cross-entropy of the softmax of logits: :math:`-w_y \log p_y` with :math:`p = \mathrm{softmax}(x)`.
-
-    With label smoothing :math:`\varepsilon` the true class's target is :math:`1 - \varepsilon + \varepsilon/C` and any
-    other's :math:`\varepsilon/C` (Szegedy et al. 2016).
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ...; or probabilities of the classes, floating point, N x C x ....
-        weight: one weight >= 0 per class, of length C.
-        ignore_index: elements of this class do not count. If it is a real class (0, say), that class stays in the
-            softmax of the other elements. Not used with probabilities.
-        label_smoothing: :math:`\varepsilon` in [0, 1]. An infinite logit then costs an infinite loss.
-        reduction: ``"none"`` gives N x ...; ``"mean"`` divides by the sum of the weights of the elements that count
-            (with probabilities by the number of elements, as torch does). All ignored, or no elements: 0.
-        validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
-            message about an assertion (looking waits for the GPU).
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. Equal logits cost log C.
-
-    Raises:
-        ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
-    """
+    """Functional form of :class:`CrossEntropyLoss`."""
     check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
     of_probabilities = target.is_floating_point()
     if of_probabilities:
-        check_same_shape(input, target, "input and target probabilities")
+        _check_probabilities(input, target, validate)
     else:
         target = check_classes(input, target, ignore_index, validate)
     weight = check_class_weights("weight", weight, input)
@@ -79,37 +76,61 @@ def cross_entropy_loss(
 
 
 class CrossEntropyLoss(Loss):
-    """Module form of :func:`cross_entropy_loss`."""
+    r"""Cross-entropy of the softmax of logits, :math:`-w_y \log p_y` with :math:`p = \mathrm{softmax}(x)`.
 
-    weight: Tensor | None
+    With label smoothing :math:`\varepsilon` the target of the true class is :math:`1 - \varepsilon + \varepsilon/C` and
+    that of any other :math:`\varepsilon/C` (Szegedy et al. 2016). Equal logits cost log C.
+
+    Args:
+        weight: one weight >= 0 per class.
+        ignore_index: elements of this class do not count. If it is a real class (0, say), that class stays in the
+            softmax of the other elements. Not used with probabilities.
+        label_smoothing: :math:`\varepsilon` in [0, 1]. An infinite logit then costs an infinite loss.
+        reduction: ``none`` gives N x ...; ``mean`` divides by the sum of the weights of the elements that count (with
+            probabilities by the number of elements, as torch does); or ``sum``.
+        validate: whether to look for classes outside [0, C), which on a GPU would end the process's use of it with a
+            message about an assertion, and for targets that are no probabilities (looking waits for the GPU).
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3, 8, 8), torch.full((2, 8, 8), 2)
+        >>> target[0] = 255  # a picture without labels
+        >>> CrossEntropyLoss(ignore_index=255)(logits, target)  # log 3
+        tensor(1.0986)
+    """
 
     def __init__(
         self,
         *,
-        weight: Sequence[float] | Tensor | None = None,
+        weight: ClassWeights = None,
         ignore_index: int = IGNORE_INDEX,
         label_smoothing: float = 0.0,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
-        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        self.validate = validate
+        super().__init__(
+            weight=as_weights("weight", weight),
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            validate=validate,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`cross_entropy_loss`."""
-        return cross_entropy_loss(
-            input,
-            target,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        """Compute the loss of logits against the classes.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ...; or probabilities of the classes, floating point, N x C x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. All ignored, or no elements: 0.
+
+        Raises:
+            ValueError: shapes do not fit, a class is outside [0, C), or probabilities are negative or do not add up
+                to 1.
+        """
+        return cross_entropy_loss(input, target, **self.options)
 
 
 @full_precision
@@ -123,28 +144,7 @@ def focal_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Focal loss of the softmax of logits: :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
-
-    Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
-    not outweigh the few hard ones.
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ....
-        gamma: how strongly easy elements are discounted, >= 0; 0 is :func:`cross_entropy_loss`.
-        alpha: one weight >= 0 per class, of length C. (One number for all classes would only scale the loss.)
-        ignore_index: elements of this class do not count.
-        reduction: ``"none"`` gives N x ...; ``"mean"`` divides by the number of elements that count, whatever their
-            ``alpha``. All ignored, or no elements: 0.
-        validate: whether to look for classes outside [0, C); see :func:`cross_entropy_loss`.
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. Equal logits cost
-        :math:`(1 - 1/C)^\gamma \log C`.
-
-    Raises:
-        ValueError: shapes do not fit, a class is outside [0, C), an option is outside its range.
-    """
+    """Functional form of :class:`FocalLoss`."""
     check_number("gamma", gamma, at_least=0)
     target = check_classes(input, target, ignore_index, validate)
     alpha = check_class_weights("alpha", alpha, input)
@@ -157,68 +157,54 @@ def focal_loss(
     return reduce(loss, reduction, weight=valid)
 
 
-class FocalLoss(Loss):
-    """Module form of :func:`focal_loss`."""
+class FocalLoss(ClassLoss):
+    r"""Focal loss of the softmax of logits, :math:`-\alpha_y (1 - p_y)^\gamma \log p_y` (Lin et al. 2017).
 
-    alpha: Tensor | None
+    Elements that are classified well already (:math:`p_y` near 1) cost next to nothing, so that the many easy ones do
+    not outweigh the few hard ones. Equal logits cost :math:`(1 - 1/C)^\gamma \log C`.
+
+    Args:
+        gamma: how strongly easy elements are discounted, >= 0; 0 is :class:`CrossEntropyLoss`.
+        alpha: one weight >= 0 per class. (One number for all classes would only scale the loss.)
+        ignore_index: elements of this class do not count.
+        reduction: ``none`` gives N x ...; ``mean`` divides by the number of elements that count, whatever their
+            ``alpha``; or ``sum``.
+        validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
+
+    Example:
+        >>> logits, target = torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0])
+        >>> FocalLoss(reduction="none")(logits, target)  # an easy one and a hard one
+        tensor([0.0018, 0.1733])
+        >>> FocalLoss(alpha=[1.0, 5.0])(logits, 1 - target)
+        tensor(4.5584)
+    """
+
+    function = staticmethod(focal_loss)
 
     def __init__(
         self,
         *,
         gamma: float = 2.0,
-        alpha: Sequence[float] | Tensor | None = None,
+        alpha: ClassWeights = None,
         ignore_index: int = IGNORE_INDEX,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("gamma", gamma, at_least=0)
-        self.register_buffer("alpha", as_weights("alpha", alpha), persistent=False)
-        self.gamma = gamma
-        self.ignore_index = ignore_index
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`focal_loss`."""
-        return focal_loss(
-            input,
-            target,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
+        super().__init__(
+            gamma=gamma,
+            alpha=as_weights("alpha", alpha),
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
         )
 
 
 @full_precision
 def kl_div_with_logits_loss(
-    input: Tensor,
-    target: Tensor,
-    *,
-    temperature: float = 1.0,
-    rescale: bool = True,
-    reduction: Reduction = "mean",
+    input: Tensor, target: Tensor, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean"
 ) -> Tensor:
-    r"""Kullback-Leibler divergence of two distributions given as logits, :math:`\sum_c q_c (\log q_c - \log p_c)`.
-
-    With :math:`p = \mathrm{softmax}(x / T)` of the input and :math:`q = \mathrm{softmax}(y / T)` of the target: the
-    distillation of a student (input) from a teacher (target), Hinton et al. 2015. It is not symmetric.
-
-    Args:
-        input: logits of the distribution to train, N x C x ..., floating point.
-        target: logits of the distribution to reach, same shape. Its gradient is right, too; detach a teacher's.
-        temperature: :math:`T` > 0; above 1 it shows more of the small probabilities.
-        rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
-        reduction: ``"none"`` gives N x ..., the divergences; ``"mean"`` is over these (for N x C torch's
-            ``"batchmean"``; its ``"mean"`` divides by C once more). The mean of nothing is 0.
-
-    Returns:
-        The divergence, >= 0, in float32 (float64 for float64 logits), also under autocast; 0 for equal distributions.
-
-    Raises:
-        ValueError: shapes differ, there is no class dimension, or an option is outside its range.
-    """
+    """Functional form of :class:`KLDivWithLogitsLoss`."""
     check_number("temperature", temperature, above=0)
     check_same_shape(input, target)
     if input.dim() < 2:
@@ -229,19 +215,41 @@ def kl_div_with_logits_loss(
 
 
 class KLDivWithLogitsLoss(Loss):
-    """Module form of :func:`kl_div_with_logits_loss`."""
+    r"""Kullback-Leibler divergence of two distributions given as logits, :math:`\sum_c q_c (\log q_c - \log p_c)`.
+
+    With :math:`p = \mathrm{softmax}(x / T)` of the input and :math:`q = \mathrm{softmax}(y / T)` of the target: the
+    distillation of a student (input) from a teacher (target), Hinton et al. 2015. It is not symmetric.
+
+    Args:
+        temperature: :math:`T` > 0; above 1 it shows more of the small probabilities.
+        rescale: multiply by :math:`T^2`, so that gradients keep their size whatever :math:`T` is.
+        reduction: ``none`` gives N x ..., the divergences; ``mean`` is over these (for N x C torch's ``batchmean``; its
+            ``mean`` divides by C once more); or ``sum``.
+
+    Example:
+        >>> student, teacher = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+        >>> KLDivWithLogitsLoss()(student, teacher), KLDivWithLogitsLoss()(teacher, student)
+        (tensor(0.4338), tensor(0.3278))
+    """
 
     def __init__(self, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
         check_number("temperature", temperature, above=0)
-        self.temperature = temperature
-        self.rescale = rescale
+        super().__init__(temperature=temperature, rescale=rescale, reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`kl_div_with_logits_loss`."""
-        return kl_div_with_logits_loss(
-            input, target, temperature=self.temperature, rescale=self.rescale, reduction=self.reduction
-        )
+        """Compute the divergence of the student's distribution from the teacher's.
+
+        Args:
+            input: logits of the distribution to train, N x C x ..., floating point.
+            target: logits of the distribution to reach, same shape. It takes a gradient, too: detach a teacher's.
+
+        Returns:
+            The divergence, >= 0, in at least float32; 0 for equal distributions. The mean of nothing is 0.
+
+        Raises:
+            ValueError: shapes differ, or there is no class dimension.
+        """
+        return kl_div_with_logits_loss(input, target, **self.options)
 
 
 @full_precision
@@ -253,41 +261,42 @@ def probability_l1_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""L1 distance of the class probabilities and the one-hot label: :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
-
-    Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
-    2017); for the same reason it learns slowly from scratch.
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ....
-        ignore_index: elements of this class do not count.
-        reduction: ``"none"`` gives N x ...; ``"mean"`` is over the elements that count. All ignored, or no elements: 0.
-        validate: whether to look for classes outside [0, C); see :func:`cross_entropy_loss`.
-
-    Returns:
-        The loss, in [0, 2], in float32 (float64 for float64 logits), also under autocast.
-
-    Raises:
-        ValueError: shapes do not fit, a class is outside [0, C), or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`ProbabilityL1Loss`."""
     target = check_classes(input, target, ignore_index, validate)
     cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
     return reduce(-2 * torch.expm1(-cross_entropy), reduction, weight=target != ignore_index)
 
 
-class ProbabilityL1Loss(Loss):
-    """Module form of :func:`probability_l1_loss`."""
+class ProbabilityL1Loss(ClassLoss):
+    r"""L1 distance of the class probabilities and the one-hot label, :math:`\sum_c |p_c - [c = y]| = 2(1 - p_y)`.
+
+    Wrong labels cost at most 2, whatever the network thinks of them, so that it is robust to label noise (Ghosh et al.
+    2017); for the same reason it learns slowly from scratch.
+
+    Args:
+        ignore_index: elements of this class do not count.
+        reduction: ``none`` gives N x ...; ``mean`` is over the elements that count; or ``sum``.
+        validate: whether to look for classes outside [0, C) (on a GPU that waits for it).
+
+    Example:
+        >>> ProbabilityL1Loss(reduction="none")(torch.tensor([[0.0, 0.0], [100.0, 0.0]]), torch.tensor([0, 1]))
+        tensor([1., 2.])
+    """
+
+    function = staticmethod(probability_l1_loss)
 
     def __init__(
         self, *, ignore_index: int = IGNORE_INDEX, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
-        super().__init__(reduction=reduction)
-        self.ignore_index = ignore_index
-        self.validate = validate
+        super().__init__(ignore_index=ignore_index, reduction=reduction, validate=validate)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`probability_l1_loss`."""
-        return probability_l1_loss(
-            input, target, ignore_index=self.ignore_index, reduction=self.reduction, validate=self.validate
-        )
+
+def _check_probabilities(input: Tensor, target: Tensor, validate: bool) -> None:
+    """Refuse targets that are no distributions over the classes: their loss would have no lower bound."""
+    check_same_shape(input, target, "input and target probabilities")
+    if not (reads_values(validate, target) and target.numel()):
+        return
+    lowest, sums = target.min(), target.sum(1)
+    if not ((lowest >= 0) & ((sums - 1).abs() < 1e-2).all()):  # the sum of a thousand bfloat16 is 0.4 % off
+        got = f"{lowest.item():g}" if not lowest >= 0 else f"sums from {sums.min().item():g} to {sums.max().item():g}"
+        raise ValueError(f"target must be probabilities >= 0 that add up to 1 over the classes; got {got}")

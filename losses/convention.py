@@ -1,8 +1,9 @@
 """What every loss does the same way: its precision, its shapes, its reduction and the checks of its options."""
 
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 IGNORE_INDEX = -100  # torch's: no class of anybody's
 
 Reduction = Literal["none", "mean", "sum"]
+ClassWeights = Sequence[float] | Tensor | float | None
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
 
@@ -21,6 +23,14 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     the number of pixels of one 256 x 256 picture, and bfloat16 keeps two to three digits.
     """
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def stored_dtype() -> torch.dtype:
+    """Return the dtype of options and states: torch's default one, but never less than float32.
+
+    Trainers make half precision the default while they build a model that shall be in it as a whole.
+    """
+    return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 def without_rounding(move: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -38,15 +48,28 @@ def without_rounding(move: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Ten
 
 
 def full_precision(loss: Callable[Options, Result]) -> Callable[Options, Result]:
-    """Make a loss compute in at least float32, outside autocast, whatever the precision of its tensors is."""
+    """Make a loss compute in at least float32, outside autocast, whatever the precision of its tensors is.
+
+    Raises:
+        TypeError: when called: what should be a tensor is something else, such as a list.
+    """
+    parameters = inspect.signature(loss).parameters.values()
+    names = tuple(parameter.name for parameter in parameters)
+    tensors = tuple(parameter.name for parameter in parameters if parameter.annotation is Tensor)
 
     def widen(value: Any) -> Any:
         return at_least_float32(value) if isinstance(value, Tensor) and value.is_floating_point() else value
 
     @functools.wraps(loss)
     def in_full_precision(*args: Options.args, **options: Options.kwargs) -> Result:
-        devices = [value.device.type for value in (*args, *options.values()) if isinstance(value, Tensor)]
-        with torch.autocast(devices[0] if devices else "cpu", enabled=False):
+        given = {**dict(zip(names, args, strict=False)), **options}
+        for name in tensors:
+            if name in given:
+                check_tensor(name, given[name])
+        device = next((value.device.type for value in given.values() if isinstance(value, Tensor)), "cpu")
+        if not torch.amp.is_autocast_available(device):  # meta, for one
+            device = "cpu"
+        with torch.autocast(device, enabled=False):
             return loss(*map(widen, args), **{name: widen(value) for name, value in options.items()})
 
     return in_full_precision
@@ -90,6 +113,16 @@ def ratio(part: Tensor, whole: Tensor, *, otherwise: float | Tensor) -> Tensor:
     return torch.where(exists, part / torch.where(exists, whole, 1), otherwise)
 
 
+def check_tensor(name: str, value: object) -> None:
+    """Refuse a ``value`` of the argument ``name`` that is no tensor, such as a list.
+
+    Raises:
+        TypeError: names the argument and what it got.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor; got {type(value).__name__}")
+
+
 def check_same_shape(input: Tensor, target: Tensor, names: str = "input and target") -> None:
     """Refuse tensors that would broadcast, or that do not fit at all.
 
@@ -111,12 +144,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
 
 
 def check_number(
-    name: str,
-    value: float,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
+    name: str, value: float, *, above: float | None = None, at_least: float | None = None, at_most: float | None = None
 ) -> None:
     """Refuse a ``value`` of the option ``name`` outside its range, and NaN and infinity.
 
@@ -135,17 +163,50 @@ def check_number(
         raise ValueError(f"{name} must be a finite number {expected}; got {value}")
 
 
-def reads_values(validate: bool) -> bool:
-    """Say whether a loss may look at its tensors' values, to refuse wrong ones such as a class that does not exist.
+def reads_values(validate: bool, tensor: Tensor) -> bool:
+    """Return whether a loss may look at the values of ``tensor``, to refuse wrong ones such as a class out of range.
 
     Looking at a value makes a GPU finish its work first, so the losses that do it have the option ``validate`` to
-    turn it off; and a compiled graph cannot hold it.
+    turn it off. A compiled graph cannot hold it, and a tensor on the meta device has no values.
     """
-    return validate and not torch.compiler.is_compiling()
+    return validate and not tensor.is_meta and not torch.compiler.is_compiling()
+
+
+def check_mask(mask: Tensor | None, input: Tensor) -> Tensor | None:
+    """Return ``mask`` in the shape of ``input``: its own, or N x 1 x ..., one channel for all.
+
+    Raises:
+        TypeError: the mask is not boolean.
+        ValueError: names both shapes.
+    """
+    if mask is None:
+        return None
+    check_boolean(mask)
+    if mask.shape != input.shape and (input.dim() < 2 or mask.shape != (len(input), 1, *input.shape[2:])):
+        raise ValueError(
+            f"mask must have the shape of input, {tuple(input.shape)}, or one channel for all; got {tuple(mask.shape)}"
+        )
+    return mask.expand_as(input)
+
+
+def check_boolean(mask: Tensor) -> None:
+    """Refuse a ``mask`` of numbers, which might be meant as weights.
+
+    Raises:
+        TypeError: the mask is not boolean.
+    """
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"mask must be a boolean tensor, True where the truth is known; got {got}")
 
 
 def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Tensor:
     """Give ``target`` as the int64 that torch wants, if it fits the logits ``input``."""
+    if target.shape == input.shape and input.dim() >= 2 and not target.is_floating_point():
+        raise ValueError(
+            f"target holds integers in the shape of input, {tuple(input.shape)}, as one-hot classes: "
+            "pass target.argmax(1)"
+        )
     if input.dim() < 2 or target.shape != input.shape[:1] + input.shape[2:]:
         raise ValueError(
             "input must have the shape N x C x ... and target N x ...; "
@@ -157,7 +218,7 @@ def check_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bo
             f"{tuple(target.shape)} of target; got {target.dtype}"
         )
     target, classes = target.long(), input.shape[1]
-    if reads_values(validate):
+    if reads_values(validate, target):
         wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
         if wrong.any():
             raise ValueError(
@@ -175,48 +236,86 @@ def check_class_weights(name: str, weights: Tensor | None, input: Tensor) -> Ten
     """
     if weights is None:
         return None
-    if weights.shape != input.shape[1:2]:
+    if not isinstance(weights, Tensor) or weights.shape != input.shape[1:2]:
+        got = f"the shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else weights
         raise ValueError(
-            f"{name} must hold one weight per class of the input, whose shape is {tuple(input.shape)}; "
-            f"got the shape {tuple(weights.shape)}"
+            f"{name} must be a tensor of one weight per class of the input, whose shape is {tuple(input.shape)}; "
+            f"got {got}"
         )
     return weights.to(input.dtype)
 
 
-def as_weights(name: str, weights: Iterable[float] | Tensor | None) -> Tensor | None:
-    """Give the option ``name``, one weight per class, as a tensor of its own.
+def as_weights(name: str, weights: ClassWeights, *, scalar: bool = False) -> Tensor | None:
+    """Return the option ``name``, one weight per class, as a tensor of its own.
+
+    Args:
+        name: of the option.
+        weights: one per class, or None.
+        scalar: whether one weight for all classes is allowed.
 
     Raises:
-        ValueError: not one-dimensional, empty, or with a weight that is negative or not finite.
+        ValueError: a wrong number of dimensions, no weight, or one that is negative or not finite.
     """
     if weights is None:
         return None
-    tensor = torch.as_tensor(weights if isinstance(weights, Tensor) else list(weights)).detach().clone()
-    if tensor.dim() != 1 or not len(tensor) or not (tensor.isfinite() & (tensor >= 0)).all():
-        raise ValueError(f"{name} must hold one finite weight >= 0 per class; got {tensor.tolist()}")
-    return at_least_float32(tensor)
+    if isinstance(weights, Tensor):
+        tensor = at_least_float32(weights.detach().clone())
+    else:
+        tensor = torch.tensor(weights if isinstance(weights, float | int) else list(weights), dtype=stored_dtype())
+    few = tensor.dim() == 0 and scalar
+    if not (few or tensor.dim() == 1) or not tensor.numel() or not (tensor.isfinite() & (tensor >= 0)).all():
+        allowed = (
+            "be one finite weight >= 0, or hold one per class" if scalar else "hold one finite weight >= 0 per class"
+        )
+        raise ValueError(f"{name} must {allowed}; got {tensor.tolist()}")
+    return tensor
 
 
 class Loss(nn.Module):
-    """Base of the losses as modules, which hold the options that the functions of the same name take.
+    """Base of the losses as modules, which keep the options that the functions of the same name take.
+
+    Options outside their range are refused by name when the module is built. Numbers among them are attributes; tensors
+    are buffers, which move with the module, are not saved, and stay in at least float32 where the model is cast to half
+    precision. The loss itself is computed in at least float32 and outside autocast.
 
     Args:
         reduction: ``none``, ``mean`` or ``sum``.
+        options: the other options, by their names.
 
     Raises:
-        ValueError: an unknown reduction.
+        ValueError: an option outside its range.
     """
 
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
+    function: ClassVar[Callable[..., Tensor]]  # the functional form, where a family of losses shares its forward
+    reduction: Reduction
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
         super().__init__()
         check_choice("reduction", reduction, Reduction)
-        self.reduction = reduction
+        options["reduction"] = reduction
+        self._option_names = tuple(options)
+        for name, value in options.items():
+            if isinstance(value, Tensor):
+                self.register_buffer(name, value, persistent=False)
+            else:
+                setattr(self, name, value)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by their names, as the function of the loss takes them."""
+        return {name: getattr(self, name) for name in self._option_names}
 
     def extra_repr(self) -> str:
         """Show the options in ``print(model)``."""
         shown = {name: repr(value) for name, value in vars(self).items() if name[0] != "_"}
         for name, buffer in self.named_buffers(recurse=False):
-            values = ", ".join(f"{value:g}" for value in buffer.flatten().tolist())
-            shown[name] = f"[{values}]" if buffer.dim() else values
+            values = ["?"] if buffer.is_meta else [f"{value:g}" for value in buffer.flatten().tolist()]
+            shown[name] = f"[{', '.join(values)}]" if buffer.dim() else values[0]
         shown["reduction"] = shown.pop("reduction")  # the last
         return ", ".join(f"{name}={value}" for name, value in shown.items() if name != "training")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        if recurse:
+            for child in self.children():
+                child._apply(fn)
+        return super()._apply(without_rounding(fn), recurse=False)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from losses.convention import Loss, Reduction, check_choice, check_number, full_precision, reduce
+from losses.convention import Loss, Reduction, check_choice, check_number, full_precision, reduce, stored_dtype
 
 Pacing = Literal["linear", "root", "step"]
 
@@ -15,20 +15,10 @@ Pacing = Literal["linear", "root", "step"]
 def curriculum_loss(
     losses: Tensor, fraction: Tensor | float, *, difficulty: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
-    r"""The loss of the easiest samples: those among the :math:`\lceil c N \rceil` of least difficulty.
+    r"""Functional form of :class:`CurriculumLoss`, of ``losses`` N x ... and the ``fraction`` :math:`c` in (0, 1].
 
-    Args:
-        losses: of the samples, N x ..., floating point; a sample's loss is the mean over its other dimensions.
-        fraction: :math:`c` in (0, 1], a number or a tensor of one.
-        difficulty: of the samples, N: a measure of yours, such as the length of a text or another model's loss
-            (Bengio et al. 2009). Left out it is the sample's own loss (self-paced learning, Kumar et al. 2010).
-        reduction: ``"none"`` gives N, with 0 for samples that are left out; ``"mean"`` is over the selected ones.
-
-    Returns:
-        The loss in float32 (float64 for float64 losses), also under autocast. The mean of nothing is 0.
-
-    Raises:
-        ValueError: shapes do not fit, or ``reduction`` is unknown.
+    The samples that count are the :math:`\lceil c N \rceil` of least difficulty; a sample's loss is the mean over its
+    other dimensions.
     """
     if not losses.dim() or (difficulty is not None and difficulty.shape != losses.shape[:1]):
         raise ValueError(
@@ -39,13 +29,15 @@ def curriculum_loss(
     losses = losses.sum(1) / max(losses.shape[1], 1)
     ranks = (losses if difficulty is None else difficulty).detach().argsort(stable=True).argsort()
     # A little less than the product: 0.7 of 10 samples are 7, but in float32 0.1 + 0.9 * 2/3 is a little more than 0.7.
-    selected = ranks < torch.ceil(torch.as_tensor(fraction, device=losses.device) * len(losses) - 1e-4)
+    fraction = torch.as_tensor(fraction, dtype=stored_dtype(), device=losses.device)
+    selected = ranks < torch.ceil(fraction * len(losses) - 1e-4)
     return reduce(torch.where(selected, losses, 0), reduction, weight=selected)
 
 
 class CurriculumLoss(Loss):
-    r"""Wraps a loss so that it counts the easiest samples alone, from a first fraction of each batch up to all of it.
+    r"""Wraps a loss so that the easiest samples alone count, from a first fraction of each batch up to all of it.
 
+    A sample's difficulty is its own loss (self-paced learning, Kumar et al. 2010) unless another measure is passed.
     With :math:`t` = epoch / ``epochs``, at most 1, and ``start`` = :math:`c_0` the fraction is
 
     ======= ==================================================================================================
@@ -55,20 +47,30 @@ class CurriculumLoss(Loss):
     ======= ==================================================================================================
 
     Call :meth:`set_epoch` at the start of every epoch. The epoch is in the ``state_dict``: a run that is resumed goes
-    on where it was. Arguments of the call go to the wrapped loss; ``difficulty`` and the result are those of
-    :func:`curriculum_loss`.
+    on where it was.
 
     Args:
-        loss: gives one loss per sample (N) or a map per sample (N x ...): any loss of this package with reduction
+        loss: returns one loss per sample (N) or a map per sample (N x ...): any loss of this package with reduction
             ``none``, or a function.
         epochs: after how many epochs all samples count, > 0; fewer than the training has.
         start: the fraction :math:`c_0` of epoch 0, in (0, 1].
         pacing: ``linear``, ``root`` or ``step``.
         steps: :math:`S` >= 1 of ``step``.
-        reduction: ``none``, ``mean`` (over the samples that count) or ``sum``.
+        reduction: ``none`` gives N, with 0 for samples that are left out; ``mean`` is over the samples that count; or
+            ``sum``.
 
     Raises:
         ValueError: an option is unknown or outside its range, or ``loss`` has another reduction than ``none``.
+
+    Example:
+        >>> from losses import MSELoss
+        >>> loss = CurriculumLoss(MSELoss(reduction="none"), epochs=10, start=0.5)
+        >>> input, target = torch.tensor([1.0, 1.0, 1.0, 50.0]), torch.zeros(4)
+        >>> loss(input, target)
+        tensor(1.)
+        >>> loss.set_epoch(10)
+        >>> loss(input, target)
+        tensor(625.7500)
     """
 
     epoch: Tensor
@@ -96,10 +98,10 @@ class CurriculumLoss(Loss):
         self.start = start
         self.pacing = pacing
         self.steps = steps
-        self.register_buffer("epoch", torch.tensor(0.0))
+        self.register_buffer("epoch", torch.zeros((), dtype=stored_dtype()))
 
     def set_epoch(self, epoch: float) -> None:
-        """Say where the training is: the number of epochs done, >= 0; parts of epochs are allowed."""
+        """Set where the training is: the number of epochs done, >= 0; parts of epochs are allowed."""
         check_number("epoch", epoch, at_least=0)
         self.epoch.fill_(epoch)
 
@@ -114,7 +116,20 @@ class CurriculumLoss(Loss):
         return self.start + (1 - self.start) * progress
 
     def forward(self, *args: Any, difficulty: Tensor | None = None, **options: Any) -> Tensor:
-        """Compute the wrapped loss of the easiest samples; see the class."""
+        """Compute the wrapped loss of the easiest samples.
+
+        Args:
+            args: arguments of the wrapped loss, as are ``options``.
+            difficulty: of the samples, N: a measure of yours, such as the length of a text or another model's loss
+                (Bengio et al. 2009). Left out it is the sample's own loss.
+            options: keyword arguments of the wrapped loss.
+
+        Returns:
+            The loss in at least float32. The mean of nothing is 0.
+
+        Raises:
+            ValueError: shapes do not fit.
+        """
         return curriculum_loss(
             self.loss(*args, **options), self.fraction, difficulty=difficulty, reduction=self.reduction
         )

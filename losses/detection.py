@@ -19,85 +19,85 @@ from losses.convention import (
 IoUMode = Literal["linear", "log"]
 
 
+class BoxLoss(Loss):
+    """Base of the losses of boxes, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of predicted boxes against the true ones.
+
+        Args:
+            input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order
+                are put right first, so that an inverted box is no way out.
+            target: true boxes, same shape, x1 <= x2 and y1 <= y2.
+
+        Returns:
+            The loss, >= 0, in at least float32. Equal boxes cost 0 whatever their size, also without area. The mean of
+            nothing is 0.
+
+        Raises:
+            ValueError: shapes differ or are not ... x 4, or a true box is inverted.
+        """
+        return self.function(input, target, **self.options)
+
+
 @full_precision
 def iou_loss(
-    input: Tensor,
-    target: Tensor,
-    *,
-    mode: IoUMode = "linear",
-    reduction: Reduction = "mean",
-    validate: bool = True,
+    input: Tensor, target: Tensor, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True
 ) -> Tensor:
-    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
-
-    Args:
-        input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order are
-            put right first, so that an inverted box is no way out.
-        target: true boxes, same shape, x1 <= x2 and y1 <= y2.
-        mode: ``"linear"``, or ``"log"``, UnitBox's, where an IoU below 1e-6 is taken as 1e-6.
-        reduction: ``"none"`` gives one loss per box; ``"mean"`` is over boxes. The mean of nothing is 0.
-        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 1] or [0, 13.8], in float32 (float64 for float64 boxes), also under autocast. Boxes that do not
-        overlap have no gradient: see :func:`giou_loss`. Boxes without area cost 0 if they are equal, 1 otherwise.
-
-    Raises:
-        ValueError: shapes differ or are not ... x 4, a true box is inverted, or an option is unknown.
-    """
+    """Functional form of :class:`IoULoss`."""
     check_choice("mode", mode, IoUMode)
     iou, _, _ = _overlap(input, target, validate)
     return reduce(1 - iou if mode == "linear" else -iou.clamp_min(1e-6).log(), reduction)
 
 
-class IoULoss(Loss):
-    """Module form of :func:`iou_loss`."""
+class IoULoss(BoxLoss):
+    r"""Loss of boxes by their overlap, :math:`1 - \mathrm{IoU}` or :math:`-\log \mathrm{IoU}` (Yu et al. 2016).
+
+    It is in [0, 1], or in [0, 13.8] for the logarithm. Boxes that do not overlap have no gradient: see
+    :class:`GIoULoss`. Boxes without area cost as much as others that do not overlap, unless they are equal.
+
+    Args:
+        mode: ``linear``, or ``log``, UnitBox's, where an IoU below 1e-6 is raised to 1e-6.
+        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Example:
+        >>> IoULoss()(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]]))
+        tensor(0.5000)
+    """
+
+    function = staticmethod(iou_loss)
 
     def __init__(self, *, mode: IoUMode = "linear", reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction=reduction)
         check_choice("mode", mode, IoUMode)
-        self.mode = mode
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`iou_loss`."""
-        return iou_loss(input, target, mode=self.mode, reduction=self.reduction, validate=self.validate)
+        super().__init__(mode=mode, reduction=reduction, validate=validate)
 
 
 @full_precision
 def giou_loss(input: Tensor, target: Tensor, *, reduction: Reduction = "mean", validate: bool = True) -> Tensor:
-    r"""Generalised IoU loss, :math:`1 - \mathrm{IoU} + (|C| - |A \cup B|) / |C|` (Rezatofighi et al. 2019).
-
-    :math:`C` is the smallest box around both, so that boxes far apart cost more and have a gradient.
-
-    Args:
-        input: predicted boxes, ... x 4 as (x1, y1, x2, y2), floating point, in any unit. Corners in the wrong order are
-            put right first, as in the paper's Algorithm 2.
-        target: true boxes, same shape, x1 <= x2 and y1 <= y2.
-        reduction: ``"none"`` gives one loss per box; ``"mean"`` is over boxes. The mean of nothing is 0.
-        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 2], in float32 (float64 for float64 boxes), also under autocast. Equal boxes cost 0 whatever
-        their size, also without area.
-
-    Raises:
-        ValueError: shapes differ or are not ... x 4, a true box is inverted, or ``reduction`` is unknown.
-    """
+    """Functional form of :class:`GIoULoss`."""
     iou, union, hull = _overlap(input, target, validate)
     return reduce(1 - iou + ratio(hull - union, hull, otherwise=0), reduction)
 
 
-class GIoULoss(Loss):
-    """Module form of :func:`giou_loss`."""
+class GIoULoss(BoxLoss):
+    r"""Generalized IoU loss, :math:`1 - \mathrm{IoU} + (|C| - |A \cup B|) / |C|` (Rezatofighi et al. 2019).
+
+    :math:`C` is the smallest box around both, so that boxes far apart cost more, up to 2, and have a gradient.
+
+    Args:
+        reduction: ``none`` gives one loss per box; ``mean`` or ``sum``.
+        validate: whether to look for true boxes with their corners in the wrong order (on a GPU that waits for it).
+
+    Example:
+        >>> GIoULoss()(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[3.0, 0.0, 4.0, 1.0]]))  # 1 + 2 / 4
+        tensor(1.5000)
+    """
+
+    function = staticmethod(giou_loss)
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
-        super().__init__(reduction=reduction)
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`giou_loss`."""
-        return giou_loss(input, target, reduction=self.reduction, validate=self.validate)
+        super().__init__(reduction=reduction, validate=validate)
 
 
 def _overlap(input: Tensor, target: Tensor, validate: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,7 +105,7 @@ def _overlap(input: Tensor, target: Tensor, validate: bool) -> tuple[Tensor, Ten
     check_same_shape(input, target)
     if not input.dim() or input.shape[-1] != 4:
         raise ValueError(f"input must have the shape ... x 4; got {tuple(input.shape)}")
-    if reads_values(validate) and (target[..., :2] > target[..., 2:]).any():
+    if reads_values(validate, target) and (target[..., :2] > target[..., 2:]).any():
         wrong = target[(target[..., :2] > target[..., 2:]).any(-1)][0]
         raise ValueError(f"target must have x1 <= x2 and y1 <= y2 in every box; got {wrong.tolist()}")
     first, second = input[..., :2], input[..., 2:]

@@ -14,8 +14,10 @@ from losses.convention import (
     check_choice,
     check_number,
     check_same_shape,
+    check_tensor,
     full_precision,
     reduce,
+    stored_dtype,
     without_rounding,
 )
 from losses.pretrained import trained_weights
@@ -36,23 +38,7 @@ def perceptual_loss(
     distance: Distance = "l1",
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Weighted distance of two pictures' features, :math:`\sum_l w_l \, \mathrm{mean}|f_l - g_l|` or of the squares.
-
-    :class:`PerceptualLoss` makes the features; here they may be those of any network.
-
-    Args:
-        input: features of the predictions, one N x ... tensor for each layer, floating point.
-        target: features of the truth, of the same shapes.
-        layer_weights: :math:`w_l` >= 0 for each layer; 1 if left out. The mean is over the features of a sample.
-        distance: ``"l1"`` or ``"mse"``.
-        reduction: ``"none"`` gives N. The mean of nothing is 0.
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 features), also under autocast.
-
-    Raises:
-        ValueError: numbers of layers or shapes differ, or an option is unknown or outside its range.
-    """
+    """Functional form of :class:`PerceptualLoss`, of features that any network computed: one N x ... for each layer."""
     check_choice("distance", distance, Distance)
     weights = [1.0] * len(input) if layer_weights is None else layer_weights
     if not input or not len(input) == len(target) == len(weights):
@@ -72,12 +58,7 @@ class PerceptualLoss(Loss):
     The VGG was trained to tell ImageNet's classes apart, so that its features change with what a picture shows more
     than with single pixels (Johnson et al. 2016). Each picture goes through it once, whatever the number of layers, the
     target without a graph. It stays frozen, in evaluation mode, and out of ``parameters()`` and ``state_dict()``, but
-    moves with ``.to()``.
-
-    Called with two batches of pictures, N x 3 x H x W (or N x 1, taken as grey), it gives a scalar >= 0 (N with
-    reduction ``none``; with learned weights it may be negative) in float32, also under autocast, and in float64 after
-    ``.double()``. No pictures give 0. Sides must be at least 2 to the number of poolings before the last layer: 8 for
-    ``relu4_3``.
+    moves with ``.to()``. It computes in float32, and in float64 after ``.double()``.
 
     Args:
         weights: the VGG's weights: the path of a file (torchvision's state_dict of this VGG, whole or its ``features``
@@ -86,16 +67,22 @@ class PerceptualLoss(Loss):
         vgg: ``vgg16`` or ``vgg19``.
         layers: the ReLUs to compare: relu1_1 to relu5_3 in vgg16, to relu5_4 in vgg19.
         layer_weights: :math:`w_l` >= 0 for each layer, 1 if left out; or ``learned``, :math:`\sum_l e^{-s_l} L_l + s_l`
-            with a parameter :math:`s_l` in [-10, 10] for each layer (Kendall et al. 2018) that the optimiser must be
-            given. (Weights learned without the second term all go to 0, or to the layer with the least loss.)
+            with a parameter :math:`s_l` in [-10, 10] for each layer (Kendall et al. 2018) that the optimizer must be
+            given; such a loss may be negative. (Weights learned without the second term all go to 0, or to the layer
+            with the least loss.)
         distance: ``l1`` or ``mse``, in the layers.
         input_range: black and white in the pictures: (-1, 1) as in pix2pix, (0, 1) or (0, 255).
         reduction: ``none``, ``mean`` or ``sum`` over the pictures.
 
     Raises:
-        ValueError: an unknown layer or option, or a file that does not hold this VGG's weights; when called, shapes
-            that differ or do not fit.
+        ValueError: an unknown layer or option, or a file that does not hold this VGG's weights.
         OSError: the weights cannot be read or downloaded.
+
+    Example:
+        >>> loss = PerceptualLoss(weights=None, layers=["relu1_2", "relu2_2"], reduction="none")
+        >>> output, target = torch.zeros(4, 3, 32, 32), torch.zeros(4, 3, 32, 32)
+        >>> loss(output, target)
+        tensor([0., 0., 0., 0.])
     """
 
     def __init__(
@@ -127,10 +114,25 @@ class PerceptualLoss(Loss):
         # In a tuple, where nn.Module does not find it: a frozen network belongs in no checkpoint and no optimiser.
         self._features = (_VGGFeatures(vgg, weights, self.layers),)
         if layer_weights == "learned":
-            self.log_variances = nn.Parameter(torch.zeros(len(layers)))
+            self.log_variances = nn.Parameter(torch.zeros(len(layers), dtype=stored_dtype()))
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compare two batches of pictures; see the class."""
+        """Compare two batches of pictures.
+
+        Args:
+            input: pictures, N x 3 x H x W, or N x 1 x H x W, taken as gray. Their sides must be at least 2 to the
+                number of poolings before the last layer: 8 for ``relu4_3``.
+            target: true pictures, same shape.
+
+        Returns:
+            A scalar >= 0 (N with reduction ``none``) in at least float32. No pictures give 0.
+
+        Raises:
+            TypeError: a picture is no tensor.
+            ValueError: shapes differ or do not fit.
+        """
+        check_tensor("input", input)
+        check_tensor("target", target)
         check_same_shape(input, target)
         truth = self._look(target.detach())
         seen = self._look(input)
@@ -172,6 +174,7 @@ class _VGGFeatures(nn.Module):
         super().__init__()
         with torch.device("meta"):  # the classifier, nine tenths of the weights, is never made
             convolutions = torchvision.models.get_model(vgg, weights=None, init_weights=False).features
+            convolutions.to(stored_dtype())
         places = _relu_places(convolutions)
         unknown = [layer for layer in layers if layer not in places]
         if unknown or not layers:
@@ -189,8 +192,8 @@ class _VGGFeatures(nn.Module):
             if entry is not None:
                 mean, std = entry.transforms().mean, entry.transforms().std
             self._load(state, vgg, str(weights))
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean, dtype=stored_dtype()).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=stored_dtype()).view(3, 1, 1))
         self.eval().requires_grad_(False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:

@@ -42,13 +42,12 @@ def soft_regions(
 
 
 def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Regions:
-    target = check_classes(input, target, ignore_index, validate)
-    classes = input.shape[1]
-    if classes == 1:
+    if input.dim() >= 2 and input.shape[1] == 1 and target.shape == input.shape[:1] + input.shape[2:]:
         raise ValueError(
-            f"input has one class, whose softmax is always 1: give a binary target the shape {tuple(input.shape)}; "
-            f"got {tuple(target.shape)}"
+            f"input has one class, whose softmax is always 1: a binary target needs the shape of input, "
+            f"{tuple(input.shape)}, as from target.unsqueeze(1); got {tuple(target.shape)}"
         )
+    target, classes = check_classes(input, target, ignore_index, validate), input.shape[1]
     target = target.unsqueeze(-1).flatten(1)  # N x S
     valid = target != ignore_index
     target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
@@ -66,6 +65,8 @@ class _Overlap(torch.autograd.Function):
     goes into such memory.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(probabilities: Tensor, target: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
         # In parts, as one product over a large picture loses digits; a sum of products with ``counted`` is slower.
@@ -76,12 +77,17 @@ class _Overlap(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.save_for_backward(*inputs[1:])
+        ctx.save_for_forward(*inputs[1:])
 
     @staticmethod
     def backward(ctx: Any, of_predicted: Tensor, of_truth: Tensor) -> tuple[Tensor, None, None]:
         target, counted = ctx.saved_tensors
         gradient = of_predicted.unsqueeze(2) * counted.unsqueeze(1)
         return gradient.scatter_add_(1, target.unsqueeze(1), of_truth.unsqueeze(1)), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, of_probabilities: Tensor, _: None, __: None) -> tuple[Tensor, Tensor]:
+        return _Overlap.forward(of_probabilities, *ctx.saved_tensors)  # linear in the probabilities
 
 
 def _sums_by_class(target: Tensor, classes: int, *values: Tensor) -> list[Tensor]:
@@ -100,7 +106,7 @@ def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate
     target = target.to(input.dtype)
     valid = target != ignore_index
     target = torch.where(valid, target, 0)
-    if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+    if reads_values(validate, target) and not ((target >= 0) & (target <= 1)).all():
         raise ValueError(
             f"target must be in [0, 1], or {ignore_index} to ignore, in a region; "
             f"got {target.min().item():g} to {target.max().item():g}"

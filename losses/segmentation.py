@@ -1,6 +1,5 @@
 """Losses of segmentation by the overlap of regions, which do not drown small classes in large ones."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
@@ -9,6 +8,7 @@ from losses.binary import bce_with_logits_loss
 from losses.classification import cross_entropy_loss
 from losses.convention import (
     IGNORE_INDEX,
+    ClassWeights,
     Loss,
     Reduction,
     as_weights,
@@ -25,6 +25,26 @@ from losses.regions import Regions, soft_regions
 Absent = Literal["keep", "skip", "zero"]
 
 
+class RegionLoss(Loss):
+    """Base of the losses of regions, which differ in their function and its options."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of logits against classes or regions.
+
+        Args:
+            input: logits, N x C x ..., floating point.
+            target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype. A binary mask
+                is one region: N x 1 x ....
+
+        Returns:
+            The loss, >= 0, in at least float32. No pixel that counts: 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a target is outside its range.
+        """
+        return self.function(input, target, **self.options)
+
+
 @full_precision
 def dice_loss(
     input: Tensor,
@@ -39,33 +59,7 @@ def dice_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Dice loss, :math:`1 - \frac{2 \sum p t + s}{\sum p + \sum t + s}` by class (Milletari et al. 2016).
-
-    The shape of the target says which of two it is. Classes (N x ..., the input without its class dimension): p is the
-    softmax over the C classes. Regions (the shape of the input): each channel is a yes-or-no question of its own, p is
-    the sigmoid; a binary mask has one channel.
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ..., of any dtype.
-        smooth: :math:`s` >= 0. It sets what a class costs whose true region is empty: with 1, false positives of k
-            pixels cost k/(k + 1), but a missed object of one pixel costs only 0.5; 1e-5 for small objects.
-        per_sample: one value for each sample and class; False takes the sums over the whole batch first.
-        absent: what becomes of a class without a true pixel in the sample (or batch): ``"keep"`` its value, ``"skip"``
-            it in the mean, or count it as ``"zero"``.
-        include_background: False leaves class 0 out.
-        weight: one weight >= 0 per class, of length C; the mean divides by their sum.
-        ignore_index: pixels of this class do not count, in regions pixels of this value.
-        reduction: ``"none"`` gives N x C, or C without ``per_sample``; without the background C - 1.
-        validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss, in [0, 1] for weights of 1, in float32 (float64 for float64 logits), also under autocast. No pixel
-        that counts: 0.
-
-    Raises:
-        ValueError: shapes do not fit, a target or an option is outside its range.
-    """
+    """Functional form of :class:`DiceLoss`."""
     _check_options(smooth, absent)
     regions = soft_regions(input, target, per_sample, include_background, ignore_index, validate)
     weight = check_class_weights("weight", weight, input)
@@ -73,10 +67,33 @@ def dice_loss(
     return reduce(loss, reduction, weight=counts)
 
 
-class DiceLoss(Loss):
-    """Module form of :func:`dice_loss`."""
+class DiceLoss(RegionLoss):
+    r"""Dice loss, :math:`1 - \frac{2 \sum p t + s}{\sum p + \sum t + s}` by class (Milletari et al. 2016), in [0, 1].
 
-    weight: Tensor | None
+    The shape of the target says which of two it is. Classes (N x ..., the input without its class dimension): p is the
+    softmax over the C classes. Regions (the shape of the input): each channel is a yes-or-no question of its own, p is
+    the sigmoid.
+
+    Args:
+        smooth: :math:`s` >= 0. It sets what a class costs whose true region is empty: with 1, false positives of k
+            pixels cost k/(k + 1), but a missed object of one pixel costs only 0.5; 1e-5 for small objects.
+        per_sample: one value for each sample and class; False takes the sums over the whole batch first.
+        absent: what becomes of a class without a true pixel in the sample (or batch): ``keep`` its value, ``skip`` it
+            in the mean, or count it as ``zero``.
+        include_background: False leaves class 0 out.
+        weight: one weight >= 0 per class; the mean divides by their sum.
+        ignore_index: pixels of this class do not count, in regions pixels of this value.
+        reduction: ``none`` gives N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or ``sum``.
+        validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> logits, mask = torch.full((1, 1, 4, 4), 100.0), torch.zeros(1, 1, 4, 4)
+        >>> mask[..., :2] = 1  # the left half, where everything is predicted
+        >>> DiceLoss(smooth=0.0)(logits, mask)  # 1 - 2 * 8 / (16 + 8)
+        tensor(0.3333)
+    """
+
+    function = staticmethod(dice_loss)
 
     def __init__(
         self,
@@ -85,34 +102,21 @@ class DiceLoss(Loss):
         per_sample: bool = True,
         absent: Absent = "keep",
         include_background: bool = True,
-        weight: Sequence[float] | Tensor | None = None,
+        weight: ClassWeights = None,
         ignore_index: int = IGNORE_INDEX,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_options(smooth, absent)
-        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
-        self.smooth = smooth
-        self.per_sample = per_sample
-        self.absent = absent
-        self.include_background = include_background
-        self.ignore_index = ignore_index
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`dice_loss`."""
-        return dice_loss(
-            input,
-            target,
-            smooth=self.smooth,
-            per_sample=self.per_sample,
-            absent=self.absent,
-            include_background=self.include_background,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
+        super().__init__(
+            smooth=smooth,
+            per_sample=per_sample,
+            absent=absent,
+            include_background=include_background,
+            weight=as_weights("weight", weight),
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
         )
 
 
@@ -133,34 +137,7 @@ def tversky_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Tversky loss, :math:`\left(1 - \frac{TP + s}{TP + \alpha FP + \beta FN + s}\right)^\gamma` (Salehi et al. 2017).
-
-    :math:`TP = \sum p t`, :math:`FP = \sum p (1 - t)` and :math:`FN = \sum (1 - p) t` for each class. With
-    :math:`\alpha = \beta = \frac12` it is :func:`dice_loss` with twice the smoothing.
-
-    Args:
-        input: as in :func:`dice_loss`, as are ``target`` and the options that are not named below.
-        target: classes or regions.
-        alpha: weight >= 0 of false positives.
-        beta: weight >= 0 of false negatives; above ``alpha`` it favours recall, for small objects.
-        gamma: exponent > 0, of the focal Tversky loss (Abraham and Khan 2019, where it is :math:`1/\gamma` = 0.75):
-            below 1 it gives classes that are nearly right a larger share of the gradient, above 1 a smaller one.
-        smooth: :math:`s` >= 0.
-        per_sample: one value for each sample and class.
-        absent: what becomes of a class without a true pixel.
-        include_background: False leaves class 0 out.
-        weight: one weight >= 0 per class.
-        ignore_index: pixels of this class do not count.
-        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
-        validate: whether to look for targets outside their range.
-
-    Returns:
-        The loss, in [0, 1] for weights of 1, in float32 (float64 for float64 logits), also under autocast. No pixel
-        that counts: 0.
-
-    Raises:
-        ValueError: shapes do not fit, a target or an option is outside its range.
-    """
+    """Functional form of :class:`TverskyLoss`."""
     _check_options(smooth, absent)
     _check_tversky_options(alpha, beta, gamma)
     regions = soft_regions(input, target, per_sample, include_background, ignore_index, validate)
@@ -176,10 +153,35 @@ def tversky_loss(
     return reduce(loss, reduction, weight=counts)
 
 
-class TverskyLoss(Loss):
-    """Module form of :func:`tversky_loss`."""
+class TverskyLoss(RegionLoss):
+    r"""Tversky loss, :math:`\left(1 - \frac{TP + s}{TP + \alpha FP + \beta FN + s}\right)^\gamma` (Salehi et al. 2017).
 
-    weight: Tensor | None
+    :math:`TP = \sum p t`, :math:`FP = \sum p (1 - t)` and :math:`FN = \sum (1 - p) t` for each class. With
+    :math:`\alpha = \beta = \frac12` it is :class:`DiceLoss` with twice the smoothing, and targets are the same two.
+
+    Args:
+        alpha: weight >= 0 of false positives.
+        beta: weight >= 0 of false negatives; above ``alpha`` it favors recall, for small objects.
+        gamma: exponent > 0, of the focal Tversky loss (Abraham and Khan 2019, where it is :math:`1/\gamma` = 0.75):
+            below 1 it gives classes that are nearly right a larger share of the gradient, above 1 a smaller one.
+        smooth: :math:`s` >= 0. What it does to small regions is said in :class:`DiceLoss`.
+        per_sample: one value for each sample and class; False takes the sums over the whole batch first.
+        absent: what becomes of a class without a true pixel in the sample (or batch): ``keep`` its value, ``skip`` it
+            in the mean, or count it as ``zero``.
+        include_background: False leaves class 0 out.
+        weight: one weight >= 0 per class; the mean divides by their sum.
+        ignore_index: pixels of this class do not count, in regions pixels of this value.
+        reduction: ``none`` gives N x C, or C without ``per_sample``; without the background C - 1; ``mean`` or ``sum``.
+        validate: whether to look for targets outside [0, C) or [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> logits, mask = torch.full((1, 1, 4, 4), 100.0), torch.zeros(1, 1, 4, 4)
+        >>> mask[..., :2] = 1  # the left half, where everything is predicted
+        >>> TverskyLoss(alpha=0.25, beta=0.75, smooth=0.0)(logits, mask)  # 1 - 8 / (8 + 0.25 * 8)
+        tensor(0.2000)
+    """
+
+    function = staticmethod(tversky_loss)
 
     def __init__(
         self,
@@ -191,41 +193,25 @@ class TverskyLoss(Loss):
         per_sample: bool = True,
         absent: Absent = "keep",
         include_background: bool = True,
-        weight: Sequence[float] | Tensor | None = None,
+        weight: ClassWeights = None,
         ignore_index: int = IGNORE_INDEX,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_tversky_options(alpha, beta, gamma)
         _check_options(smooth, absent)
-        self.register_buffer("weight", as_weights("weight", weight), persistent=False)
-        self.alpha = alpha
-        self.beta = beta
-        self.gamma = gamma
-        self.smooth = smooth
-        self.per_sample = per_sample
-        self.absent = absent
-        self.include_background = include_background
-        self.ignore_index = ignore_index
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`tversky_loss`."""
-        return tversky_loss(
-            input,
-            target,
-            alpha=self.alpha,
-            beta=self.beta,
-            gamma=self.gamma,
-            smooth=self.smooth,
-            per_sample=self.per_sample,
-            absent=self.absent,
-            include_background=self.include_background,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
+        super().__init__(
+            alpha=alpha,
+            beta=beta,
+            gamma=gamma,
+            smooth=smooth,
+            per_sample=per_sample,
+            absent=absent,
+            include_background=include_background,
+            weight=as_weights("weight", weight),
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
         )
 
 
@@ -243,29 +229,7 @@ def cross_entropy_dice_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> Tensor:
-    r"""Cross-entropy plus Dice: the smooth gradients of one, the other's care for small classes (Taghanaki 2019).
-
-    Both see the same pixels. For regions the cross-entropy is the binary one.
-
-    Args:
-        input: logits, N x C x ..., floating point.
-        target: classes in [0, C), integer, N x ...; or regions in [0, 1], N x C x ...; as in :func:`dice_loss`.
-        cross_entropy_weight: weight >= 0 of the cross-entropy, a mean over pixels.
-        dice_weight: weight >= 0 of the Dice loss, a mean over classes.
-        smooth: as in :func:`dice_loss`, as are the following.
-        absent: what becomes of a class without a true pixel in the Dice term.
-        include_background: False leaves class 0 out of the Dice term.
-        ignore_index: pixels of this class do not count.
-        reduction: ``"none"`` gives N, each sample by itself; ``"mean"`` takes the cross-entropy over all pixels of the
-            batch and Dice over all its samples and classes, ``"sum"`` is over the samples.
-        validate: whether to look for targets outside their range.
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 logits), also under autocast. No pixel that counts: 0.
-
-    Raises:
-        ValueError: shapes do not fit, a target or an option is outside its range.
-    """
+    """Functional form of :class:`CrossEntropyDiceLoss`."""
     _check_options(smooth, absent)
     _check_term_weights(cross_entropy_weight, dice_weight)
     regions = soft_regions(input, target, True, include_background, ignore_index, validate)
@@ -281,8 +245,29 @@ def cross_entropy_dice_loss(
     )
 
 
-class CrossEntropyDiceLoss(Loss):
-    """Module form of :func:`cross_entropy_dice_loss`."""
+class CrossEntropyDiceLoss(RegionLoss):
+    """Cross-entropy plus Dice: the smooth gradients of one, the other's care for small classes (Taghanaki 2019).
+
+    Both see the same pixels. For regions the cross-entropy is the binary one.
+
+    Args:
+        cross_entropy_weight: weight >= 0 of the cross-entropy, a mean over pixels.
+        dice_weight: weight >= 0 of the Dice loss, a mean over classes.
+        smooth: :math:`s` >= 0 of :class:`DiceLoss`.
+        absent: what becomes of a class without a true pixel in the Dice term: ``keep``, ``skip`` or ``zero``.
+        include_background: False leaves class 0 out of the Dice term.
+        ignore_index: pixels of this class do not count.
+        reduction: ``none`` gives N, each sample by itself; ``mean`` takes the cross-entropy over all pixels of the
+            batch and Dice over all its samples and classes; ``sum`` is over the samples.
+        validate: whether to look for targets outside their range (on a GPU that waits for it).
+
+    Example:
+        >>> logits, target = torch.zeros(1, 2, 1000), torch.arange(1000)[None] % 2
+        >>> CrossEntropyDiceLoss()(logits, target)  # about log 2 + 1/2
+        tensor(1.1926)
+    """
+
+    function = staticmethod(cross_entropy_dice_loss)
 
     def __init__(
         self,
@@ -296,30 +281,17 @@ class CrossEntropyDiceLoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_term_weights(cross_entropy_weight, dice_weight)
         _check_options(smooth, absent)
-        self.cross_entropy_weight = cross_entropy_weight
-        self.dice_weight = dice_weight
-        self.smooth = smooth
-        self.absent = absent
-        self.include_background = include_background
-        self.ignore_index = ignore_index
-        self.validate = validate
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """See :func:`cross_entropy_dice_loss`."""
-        return cross_entropy_dice_loss(
-            input,
-            target,
-            cross_entropy_weight=self.cross_entropy_weight,
-            dice_weight=self.dice_weight,
-            smooth=self.smooth,
-            absent=self.absent,
-            include_background=self.include_background,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            validate=self.validate,
+        super().__init__(
+            cross_entropy_weight=cross_entropy_weight,
+            dice_weight=dice_weight,
+            smooth=smooth,
+            absent=absent,
+            include_background=include_background,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            validate=validate,
         )
 
 

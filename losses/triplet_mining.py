@@ -24,41 +24,7 @@ def online_triplet_loss(
     only_active: bool = True,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    r"""Triplet loss :math:`\max(0, d_{ap} - d_{an} + m)` over triplets that are chosen within the batch.
-
-    ================= ==================================================================================================
-    mining            triplets, and what ``"mean"`` divides by
-    ================= ==================================================================================================
-    batch_hard        each anchor with its farthest positive and its nearest negative (Hermans et al. 2017); the
-                      anchors that have both
-    semi_hard         each anchor and positive with the nearest negative that is farther than the positive, or else the
-                      farthest negative (FaceNet, Schroff et al. 2015); these pairs
-    semi_hard_all     all with :math:`d_{ap} < d_{an} < d_{ap} + m`; these triplets
-    batch_all         all; those with a loss above 0, or with ``only_active=False`` all (Hermans et al. 2017)
-    ================= ==================================================================================================
-
-    Work is O(N^2 (D + log N)) and memory O(N^2): where all triplets count, an anchor's negatives are sorted once, and
-    the sum over those within a positive's reach is a difference of cumulative sums.
-
-    Args:
-        embeddings: N x D, floating point. Not normalised here: cosine distances come from normalised embeddings.
-        labels: class of each, N, integer.
-        mining: which triplets.
-        margin: how much nearer positives shall be, :math:`m` > 0, in the unit of the distance.
-        squared: take the squared Euclidean distance, as FaceNet does; the margin then is one of squares.
-        soft_margin: :math:`\log(1 + e^{d_{ap} - d_{an}})` instead, without a margin; for ``batch_hard`` and
-            ``semi_hard`` alone, as with it no triplet is out of reach.
-        only_active: for ``batch_all``: the mean is over the triplets with a loss above 0. The other modes choose theirs
-            by themselves.
-        reduction: ``"none"`` gives N, the sum of the losses of each anchor's triplets. No triplet at all: 0.
-
-    Returns:
-        The loss, >= 0, in float32 (float64 for float64 embeddings), also under autocast. All embeddings at one point
-        cost the margin.
-
-    Raises:
-        ValueError: shapes do not fit, or an option is unknown or outside its range.
-    """
+    """Functional form of :class:`OnlineTripletLoss`."""
     _check_options(mining, margin, soft_margin)
     if embeddings.dim() != 2 or labels.shape != embeddings.shape[:1]:
         raise ValueError(
@@ -83,7 +49,38 @@ def online_triplet_loss(
 
 
 class OnlineTripletLoss(Loss):
-    """Module form of :func:`online_triplet_loss`."""
+    r"""Triplet loss :math:`\max(0, d_{ap} - d_{an} + m)` over triplets that are chosen within the batch.
+
+    ================= ==================================================================================================
+    mining            triplets, and what ``mean`` divides by
+    ================= ==================================================================================================
+    batch_hard        each anchor with its farthest positive and its nearest negative (Hermans et al. 2017); the
+                      anchors that have both
+    semi_hard         each anchor and positive with the nearest negative that is farther than the positive, or else the
+                      farthest negative (FaceNet, Schroff et al. 2015); these pairs
+    semi_hard_all     all with :math:`d_{ap} < d_{an} < d_{ap} + m`; these triplets
+    batch_all         all; those with a loss above 0, or with ``only_active=False`` all (Hermans et al. 2017)
+    ================= ==================================================================================================
+
+    All embeddings at one point cost the margin. Work is O(N^2 (D + log N)) and memory O(N^2): where all triplets count,
+    an anchor's negatives are sorted once, and the sum over those within a positive's reach is a difference of
+    cumulative sums.
+
+    Args:
+        mining: which triplets.
+        margin: how much nearer positives must be, :math:`m` > 0, in the unit of the distance.
+        squared: take the squared Euclidean distance, as FaceNet does; the margin then is one of squares.
+        soft_margin: :math:`\log(1 + e^{d_{ap} - d_{an}})` instead, without a margin; for ``batch_hard`` and
+            ``semi_hard`` alone, as with it no triplet is out of reach.
+        only_active: for ``batch_all``: the mean is over the triplets with a loss above 0. The other modes choose theirs
+            by themselves.
+        reduction: ``none`` gives N, the sum of the losses of each anchor's triplets; ``mean`` or ``sum``.
+
+    Example:
+        >>> embeddings, labels = torch.tensor([[0.0], [1.0], [3.0], [7.0]]), torch.tensor([0, 0, 1, 1])
+        >>> OnlineTripletLoss(margin=2.0, reduction="none")(embeddings, labels)
+        tensor([0., 1., 4., 0.])
+    """
 
     def __init__(
         self,
@@ -95,26 +92,30 @@ class OnlineTripletLoss(Loss):
         only_active: bool = True,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_options(mining, margin, soft_margin)
-        self.mining = mining
-        self.margin = margin
-        self.squared = squared
-        self.soft_margin = soft_margin
-        self.only_active = only_active
+        super().__init__(
+            mining=mining,
+            margin=margin,
+            squared=squared,
+            soft_margin=soft_margin,
+            only_active=only_active,
+            reduction=reduction,
+        )
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """See :func:`online_triplet_loss`."""
-        return online_triplet_loss(
-            embeddings,
-            labels,
-            mining=self.mining,
-            margin=self.margin,
-            squared=self.squared,
-            soft_margin=self.soft_margin,
-            only_active=self.only_active,
-            reduction=self.reduction,
-        )
+        """Compute the loss of a labeled batch.
+
+        Args:
+            embeddings: N x D, floating point. Not normalized here: cosine distances come from normalized embeddings.
+            labels: class of each, N, integer.
+
+        Returns:
+            The loss, >= 0, in at least float32. No triplet at all: 0.
+
+        Raises:
+            ValueError: shapes do not fit.
+        """
+        return online_triplet_loss(embeddings, labels, **self.options)
 
 
 def _batch_hard(embeddings: Tensor, positive: Tensor, negative: Tensor, squared: bool) -> tuple[Tensor, Tensor]:

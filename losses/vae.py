@@ -23,7 +23,7 @@ LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
 
 class VAETerms(NamedTuple):
-    """What :func:`vae_loss` gives: the loss to train with, and its two parts to log."""
+    """What :class:`VAELoss` returns: the loss to train with, and its two parts to log."""
 
     loss: Tensor
     reconstruction: Tensor
@@ -43,36 +43,7 @@ def vae_loss(
     reduction: Reduction = "mean",
     validate: bool = True,
 ) -> VAETerms:
-    r"""Negative evidence lower bound, :math:`-\mathbb{E}\log p(x|z) + \beta\,\mathrm{KL}(q(z|x) \,\|\, p(z))`.
-
-    :math:`q` is a diagonal Gaussian and :math:`p(z)` the standard one (Kingma and Welling 2014; beta: Higgins et al.
-    2017), so that :math:`\mathrm{KL} = \frac12 \sum_j (\mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2)`. Both terms are sums
-    over a sample's features, and ``"mean"`` is over samples: ``beta`` and the learning rate do not depend on
-    the size of the batch.
-
-    Args:
-        input: what the decoder gives, N x ..., floating point: logits for ``"bernoulli"``, means otherwise.
-        target: the data, same shape; in [0, 1] for ``"bernoulli"``, which is a likelihood for 0 and 1 alone (grey
-            values between have a minimum above 0).
-        mean: :math:`\mu` of the latent variables, N x Z.
-        log_variance: :math:`\log\sigma^2` of the latent variables, N x Z, taken into [-30, 20] (no gradient beyond), so
-            that its exponential does not overflow.
-        likelihood: ``"bernoulli"``: binary cross-entropy of logits; ``"gaussian"`` with variance 1:
-            :math:`\frac12 (x - y)^2 + \frac12\log 2\pi`; ``"mse"``: :math:`(x - y)^2`, but for a constant a Gaussian of
-            variance 1/2.
-        beta: weight of the KL term, >= 0.
-        free_bits: nats >= 0 that each latent dimension may carry for free, on the average of the batch: the KL of a
-            dimension below costs this much and has no gradient (Kingma et al. 2016). Against posterior collapse.
-        reduction: ``"none"`` gives N; the mean of nothing is 0.
-        validate: whether to look for ``"bernoulli"`` targets outside [0, 1] (on a GPU that waits for it).
-
-    Returns:
-        The loss; the reconstruction term; and the KL term without ``beta`` and ``free_bits``, >= 0. In float32 (float64
-        for float64 tensors), also under autocast. Zero logits cost log 2 per feature.
-
-    Raises:
-        ValueError: shapes do not fit, an option is unknown or outside its range, or a target is.
-    """
+    """Functional form of :class:`VAELoss`."""
     _check_options(likelihood, beta, free_bits)
     check_same_shape(input, target)
     check_same_shape(mean, log_variance, "mean and log_variance")
@@ -82,7 +53,7 @@ def vae_loss(
         )
     target = target.to(input.dtype)
     if likelihood == "bernoulli":
-        if reads_values(validate) and not ((target >= 0) & (target <= 1)).all():
+        if reads_values(validate, target) and not ((target >= 0) & (target <= 1)).all():
             raise ValueError(
                 "target must be in [0, 1] for likelihood bernoulli; "
                 f"got {target.min().item():g} to {target.max().item():g}"
@@ -102,7 +73,29 @@ def vae_loss(
 
 
 class VAELoss(Loss):
-    """Module form of :func:`vae_loss`."""
+    r"""Negative evidence lower bound, :math:`-\mathbb{E}\log p(x|z) + \beta\,\mathrm{KL}(q(z|x) \,\|\, p(z))`.
+
+    :math:`q` is a diagonal Gaussian and :math:`p(z)` the standard one (Kingma and Welling 2014; beta: Higgins et al.
+    2017), so that :math:`\mathrm{KL} = \frac12 \sum_j (\mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2)`. Both terms are sums
+    over a sample's features, and ``mean`` is over samples: ``beta`` and the learning rate do not depend on the size of
+    the batch. Zero logits cost log 2 per feature.
+
+    Args:
+        likelihood: ``bernoulli``: binary cross-entropy of logits; ``gaussian`` with variance 1:
+            :math:`\frac12 (x - y)^2 + \frac12\log 2\pi`; ``mse``: :math:`(x - y)^2`, but for a constant a Gaussian of
+            variance 1/2.
+        beta: weight of the KL term, >= 0.
+        free_bits: nats >= 0 that each latent dimension may carry for free, on the average of the batch: the KL of a
+            dimension below costs this much and has no gradient (Kingma et al. 2016). Against posterior collapse.
+        reduction: ``none`` gives N; ``mean`` or ``sum`` over the samples.
+        validate: whether to look for ``bernoulli`` targets outside [0, 1] (on a GPU that waits for it).
+
+    Example:
+        >>> logits, pictures = torch.zeros(4, 1, 28, 28), torch.zeros(4, 1, 28, 28)
+        >>> mean, log_variance = torch.ones(4, 16), torch.zeros(4, 16)
+        >>> VAELoss()(logits, pictures, mean, log_variance)  # 784 log 2, and 16 / 2
+        VAETerms(loss=tensor(551.4275), reconstruction=tensor(543.4275), kl=tensor(8.))
+    """
 
     def __init__(
         self,
@@ -113,26 +106,28 @@ class VAELoss(Loss):
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:
-        super().__init__(reduction=reduction)
         _check_options(likelihood, beta, free_bits)
-        self.likelihood = likelihood
-        self.beta = beta
-        self.free_bits = free_bits
-        self.validate = validate
+        super().__init__(likelihood=likelihood, beta=beta, free_bits=free_bits, reduction=reduction, validate=validate)
 
     def forward(self, input: Tensor, target: Tensor, mean: Tensor, log_variance: Tensor) -> VAETerms:
-        """See :func:`vae_loss`."""
-        return vae_loss(
-            input,
-            target,
-            mean,
-            log_variance,
-            likelihood=self.likelihood,
-            beta=self.beta,
-            free_bits=self.free_bits,
-            reduction=self.reduction,
-            validate=self.validate,
-        )
+        r"""Compute the loss and its two terms.
+
+        Args:
+            input: output of the decoder, N x ..., floating point: logits for ``bernoulli``, means otherwise.
+            target: the data, same shape; in [0, 1] for ``bernoulli``, which is a likelihood for 0 and 1 alone (gray
+                values between have a minimum above 0).
+            mean: :math:`\mu` of the latent variables, N x Z.
+            log_variance: :math:`\log\sigma^2` of the latent variables, N x Z, clamped to [-30, 20] (no gradient
+                beyond), so that its exponential does not overflow.
+
+        Returns:
+            The loss; the reconstruction term; and the KL term without ``beta`` and ``free_bits``, >= 0. In at least
+            float32. The mean of nothing is 0.
+
+        Raises:
+            ValueError: shapes do not fit, or a target is outside [0, 1].
+        """
+        return vae_loss(input, target, mean, log_variance, **self.options)
 
 
 def _check_options(likelihood: Likelihood, beta: float, free_bits: float) -> None:

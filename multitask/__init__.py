@@ -1,19 +1,5 @@
 """Multi-task learning: one encoder, several dense tasks, their losses balanced by learned weights."""
 
-from multitask.encoders import EfficientNetLite0Encoder, Encoder, ResNetEncoder, SmallEncoder
-from multitask.module import MultiTask
-from multitask.tasks import Classification, Depth, Detection, Normals, Segmentation, Task
+import lazy_loader
 
-__all__ = [
-    "Classification",
-    "Depth",
-    "Detection",
-    "EfficientNetLite0Encoder",
-    "Encoder",
-    "MultiTask",
-    "Normals",
-    "ResNetEncoder",
-    "Segmentation",
-    "SmallEncoder",
-    "Task",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the names are in __init__.pyi

@@ -1,4 +1,4 @@
-"""What anyone can predict without looking: the measures that a trained network has to beat."""
+"""Baselines: what can be predicted without looking, which a trained network has to beat."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,9 +7,10 @@ from torchmetrics import MetricCollection
 
 from multitask.data import SceneData, collate
 from multitask.tasks import Task
+from training.data import Split
 
 
-def measure_constants(data: SceneData, tasks: Mapping[str, Task]) -> dict[str, float]:
+def measure_baselines(data: SceneData, tasks: Mapping[str, Task]) -> dict[str, float]:
     """Measure, on the test scenes, the constant that each task learns from the training targets.
 
     Such as the most frequent class, the mean depth, no boxes.
@@ -19,23 +20,25 @@ def measure_constants(data: SceneData, tasks: Mapping[str, Task]) -> dict[str, f
         tasks: by their names.
 
     Returns:
-        The measures by TASK/MEASURE, of the tasks that have such a constant.
+        The metrics by TASK/METRIC, of the tasks that have such a constant.
     """
-    constants = {name: task.constant(_targets(data, "train", task.target)) for name, task in tasks.items()}
+    baselines = {name: task.baseline(_targets(data, "train", task.target)) for name, task in tasks.items()}
     measured: dict[str, float] = {}
-    for name, constant in constants.items():
-        if constant is not None:
-            metrics = tasks[name].make_metrics()
+    for name, baseline in baselines.items():
+        if baseline is not None:
+            metrics = tasks[name].build_metrics()
+            for metric in metrics.values():
+                metric.distributed_available_fn = lambda: False  # the main process computes them alone
             for target in _targets(data, "test", tasks[name].target):
-                values = [constant] * len(target) if isinstance(target, list) else constant.expand_as(target)
-                tasks[name].measure(metrics, values, target)
+                values = [baseline] * len(target) if isinstance(target, list) else baseline.expand_as(target)
+                tasks[name].update(metrics, values, target)
             measured |= {f"{name}/{key}": float(value) for key, value in _compute(metrics).items()}
     return measured
 
 
-def _targets(data: SceneData, split: str, target: str) -> Iterator[Any]:
-    """The targets of a split's scenes one by one, as batches, without augmentation."""
-    scenes = data.scenes(split)
+def _targets(data: SceneData, split: Split, target: str) -> Iterator[Any]:
+    """Yield the targets of a split's scenes one by one, as batches, without augmentation."""
+    scenes = data.layout(split)
     for index in range(len(scenes)):
         batch = collate([scenes[index]])
         if target in batch:

@@ -1,20 +1,25 @@
 """Several tasks on one encoder as a LightningModule."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+from torchvision.utils import make_grid
 
+from inference import build, factory, recipe_of
 from losses import FixedWeighting, Weighting
-from losses.uncertainty import Likelihood
+from losses.weighting import Likelihood
 from multitask.data import SceneData
 from multitask.encoders import Encoder
-from multitask.measures import Measures
+from multitask.metrics import TaskMetrics
 from multitask.tasks import Task
+from training import Model, Prediction
+from training.data import Split
 
 Batch = Mapping[str, Any]
 WeightingOfTasks = Callable[[Mapping[str, Likelihood]], Weighting]
@@ -37,28 +42,28 @@ class Neck(nn.Sequential):
         return cast(nn.Parameter, self[0].weight)
 
 
-class MultiTask(pl.LightningModule):
+class MultiTask(Model):
     r"""One encoder, and a head for each of several tasks, trained on :math:`\sum_i w_i L_i`.
 
-    The weights are a weighting's (see ``losses.Weighting``), which learns once for each step of the optimiser.
-    Optimisation is automatic: the trainer's precision, ``gradient_clip_val``, ``accumulate_grad_batches`` and strategy
+    The weights are a weighting's (see ``losses.Weighting``), which learns once for each step of the optimizer.
+    Optimization is automatic: the trainer's precision, ``gradient_clip_val``, ``accumulate_grad_batches`` and strategy
     all apply.
 
     A batch is a mapping with ``image``, N x 3 x H x W in [0, 1], and the targets of the tasks. A task whose target is
     missing from a batch is absent there: it costs nothing, and its weighting does not move.
 
-    Logged for each batch: train/TASK (the loss before its weight), weighted/TASK (after it), train/total, and what the
-    weighting reports (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each task's
-    measures, such as val/seg/miou. The total may fall below 0 and depends on the weights: watch the others.
+    Logged for each batch: train/TASK (the loss before its weight), weighted/TASK (after it), train/total, lr/AdamW, and
+    what the weighting reports (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each
+    task's metrics, such as val/seg/miou. The total may fall below 0 and depends on the weights: watch the others.
 
     Args:
-        encoder: makes the features.
+        encoder: computes the features.
         tasks: the tasks, by the names that they are logged with.
         weighting: balances the losses: ``losses.FixedWeighting`` (equal weights unless it is given others),
-            ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is made with the
+            ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is built with the
             names of the tasks and the likelihoods that fit their losses.
         channels: of the neck between the encoder and the heads, at least 1.
-        lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the training.
+        lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the run.
         weight_decay: of AdamW, >= 0.
 
     Raises:
@@ -82,8 +87,7 @@ class MultiTask(pl.LightningModule):
             {
                 "encoder": encoder.recipe(),
                 "tasks": {name: task.recipe() for name, task in tasks.items()},
-                "weighting": recipe_of(weighting),
-                "_instantiator": "lightning.pytorch.cli.instantiate_module",  # makes networks of recipes again
+                "weighting": recipe_of(weighting, Weighting),
             },
             logger=False,
         )
@@ -98,39 +102,55 @@ class MultiTask(pl.LightningModule):
         self.encoder = encoder
         self.neck = Neck(encoder.channels, channels)
         self.tasks = nn.ModuleDict(tasks)
-        for task in tasks.values():
-            task.head = task.make_head(channels)
+        self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in tasks.items()})
         self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # with which convolutions are faster, also on a CPU
-        self.val_measures = Measures(tasks)
-        self.test_measures = Measures(tasks)
+        self.val_metrics = TaskMetrics(tasks)
+        self.test_metrics = TaskMetrics(tasks)
+
+    @classmethod
+    def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Build the encoder, the tasks and what builds the weighting."""
+        return {
+            "encoder": build(hyper_parameters["encoder"], Encoder),
+            "tasks": {name: build(recipe, Task) for name, recipe in hyper_parameters["tasks"].items()},
+            "weighting": factory(hyper_parameters["weighting"], Weighting),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Find the heads of a checkpoint that was written before 0.2.0, when each was in its task."""
+        state = checkpoint["state_dict"]
+        for key in list(state):
+            if (moved := re.sub(r"^tasks\.(\w+)\.head\.", r"heads.\1.", key)) != key:
+                state[moved] = state.pop(key)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Predict everything for pictures N x 3 x H x W."""
         features = self._features(images)
-        return {name: task(features, images.shape[2:]) for name, task in self.named_tasks().items()}
+        return {name: head(features, images.shape[2:]) for name, head in self.heads.items()}
 
     def _features(self, images: Tensor) -> Tensor:
         features: Tensor = self.neck(self.encoder(images.contiguous(memory_format=torch.channels_last)))
         return features
 
     def named_tasks(self) -> dict[str, Task]:
-        """Give the tasks by their names."""
+        """Return the tasks by their names."""
         return cast(dict[str, Task], dict(self.tasks.items()))
 
     def setup(self, stage: str) -> None:
-        """Insist that each task finds its target somewhere, before anything starts."""
+        """Require that each task finds its target somewhere, before anything starts."""
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, SceneData):
-            for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
+            needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+            for split in needed.get(stage, ()):
                 data.check_targets(split, {name: task.target for name, task in self.named_tasks().items()})
 
     # --- training
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give the total of the tasks that have a target in this batch."""
+        """Compute the total of the tasks that have a target in this batch."""
         features = self._features(batch["image"])
         views = self.weighting.branch(features, self.neck.weight)
         losses = self._losses(batch, views)
@@ -139,15 +159,18 @@ class MultiTask(pl.LightningModule):
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
         self.log_dict({f"weighted/{name}": report[f"weight/{name}"] * loss.detach() for name, loss in losses.items()})
         self.log("train/total", total.detach())
+        self.log("lr/AdamW", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log_dict(report)
         # Heads without a target take part with nothing: processes in which others are absent wait for their gradients.
-        unused = [task.head for name, task in self.named_tasks().items() if name not in losses]
+        unused = [head for name, head in self.heads.items() if name not in losses]
         return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
 
     def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         size = batch["image"].shape[2:]
         predictions = {
-            name: task(features[name], size) for name, task in self.named_tasks().items() if task.target in batch
+            name: self.heads[name](features[name], size)
+            for name, task in self.named_tasks().items()
+            if task.target in batch
         }
         return {name: self._loss(name, prediction, batch) for name, prediction in predictions.items()}
 
@@ -157,22 +180,10 @@ class MultiTask(pl.LightningModule):
         try:
             return task.loss(prediction, target)
         except ValueError as error:
-            raise ValueError(f"{self._blame(name, batch)}task {name}, {task.target}: {error}") from None
-
-    @torch.no_grad()
-    def _blame(self, name: str, batch: Batch) -> str:
-        """Find the first scene of a batch whose target does not fit, by another try with each of them alone."""
-        task = self.named_tasks()[name]
-        for index, scene in enumerate(batch.get("name", ())):
-            alone = slice(index, index + 1)
-            try:
-                task.loss(self(batch["image"][alone])[name], batch[task.target][alone])
-            except ValueError:
-                return f"{scene}: "
-        return ""
+            raise ValueError(f"{_scene_to_blame(task, batch)}task {name}, {task.target}: {error}") from None
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Let the weighting learn, once for each step of the optimiser; not if a loss scaler will skip that step."""
+        """Let the weighting learn, once for each step of the optimizer; not if a loss scaler will skip that step."""
         if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
             gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
             if not torch.stack([gradient.isfinite().all() for gradient in gradients]).all():
@@ -181,46 +192,67 @@ class MultiTask(pl.LightningModule):
         self.weighting.step()
 
     def on_train_epoch_end(self) -> None:
-        """Tell the weighting that an epoch is over."""
+        """End the weighting's epoch."""
         self.weighting.end_epoch()
 
     # --- evaluation
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure a batch."""
-        self._evaluate(batch, self.val_measures)
+        """Evaluate a batch."""
+        self._evaluate(batch, self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure a batch."""
-        self._evaluate(batch, self.test_measures)
+        """Evaluate a batch."""
+        self._evaluate(batch, self.test_metrics)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what all batches measured."""
-        self._log_measures(self.val_measures, "val")
+        """Log the metrics of all batches."""
+        self._log_metrics(self.val_metrics, "val")
 
     def on_test_epoch_end(self) -> None:
-        """Log what all batches measured."""
-        self._log_measures(self.test_measures, "test")
+        """Log the metrics of all batches."""
+        self._log_metrics(self.test_metrics, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Predict a batch: for each task, by its name, values in the form of its target."""
         predictions = self(batch["image"])
         return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
 
-    def _evaluate(self, batch: Batch, measures: Measures) -> None:
+    def _evaluate(self, batch: Batch, metrics: TaskMetrics) -> None:
         predictions = self(batch["image"])
         for name, task in self.named_tasks().items():
             if task.target in batch:
                 loss = self._loss(name, predictions[name], batch)
-                measures.update(name, task, loss, task.decode(predictions[name]), batch[task.target])
+                metrics.update(name, task, loss, task.decode(predictions[name]), batch[task.target])
 
-    def _log_measures(self, measures: Measures, stage: str) -> None:
+    def _log_metrics(self, metrics: TaskMetrics, stage: str) -> None:
         anywhere = partial(self.trainer.strategy.reduce_boolean_decision, all=False)
         # The same in all processes already, which Lightning cannot know.
-        self.log_dict({f"{stage}/{key}": value for key, value in measures.compute(anywhere).items()}, sync_dist=True)
+        self.log_dict({f"{stage}/{key}": value for key, value in metrics.compute(anywhere).items()}, sync_dist=True)
+
+    # --- pictures
+
+    def draw_sample(self, batch: Batch) -> list[Tensor]:
+        """Draw the image of a batch of one, then target and prediction of each task; gray where there is no target."""
+        image, predictions = batch["image"], self(batch["image"])
+        image = image.float()
+        column = [image]
+        for name, task in self.named_tasks().items():
+            target = task.draw(batch[task.target], image) if task.target in batch else torch.full_like(image, 0.5)
+            column += [target, task.draw(task.decode(predictions[name]), image)]
+        return [picture[0] for picture in column]
+
+    def predictions(self, prediction: dict[str, Any], batch: Batch) -> Iterator[Prediction]:
+        """Yield for each scene its image beside each task's prediction, and the predictions by task."""
+        image = batch["image"].float()
+        drawn = [task.draw(prediction[name], image) for name, task in self.named_tasks().items()]
+        for index, where in enumerate(batch["name"]):
+            row = [pictures[index].float() for pictures in (image, *drawn)]
+            values = {name: value[index] for name, value in prediction.items()}
+            yield Prediction(Path(where).name, make_grid(row, nrow=len(row)), values)
 
     def configure_optimizers(self) -> Any:
-        """Make AdamW and its schedule."""
+        """Build AdamW and its schedule."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
         steps = int(self.trainer.estimated_stepping_batches)
@@ -228,18 +260,12 @@ class MultiTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def recipe_of(weighting: WeightingOfTasks) -> dict[str, Any]:
-    """Tell how to make a weighting, as a configuration does: class_path and init_args.
-
-    Args:
-        weighting: a class, or a ``functools.partial`` of one.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    parts = (weighting.func, *weighting.args) if isinstance(weighting, partial) else (weighting,)
-    kind = next((part for part in parts if isinstance(part, type) and issubclass(part, Weighting)), None)
-    if kind is None:
-        raise ValueError(f"weighting must be a class of losses, or a functools.partial of one; got {weighting!r}")
-    options = weighting.keywords if isinstance(weighting, partial) else {}
-    return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": dict(options)}
+def _scene_to_blame(task: Task, batch: Batch) -> str:
+    """Return the first scene of a batch whose target the task refuses, as the start of a message."""
+    size = batch["image"].shape[2:]
+    for index, scene in enumerate(batch.get("name", ())):
+        try:
+            task.check(batch[task.target][index : index + 1], size)
+        except ValueError:
+            return f"{scene}: "
+    return ""

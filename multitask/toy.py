@@ -166,7 +166,7 @@ def draw(runs: Runs, file: Path) -> None:
     """Draw a row for each number of tasks: the loss of each method, mean and range of the seeds; GradNorm's weights."""
     from matplotlib import colormaps  # here: the experiment needs no matplotlib
 
-    from losses.figure_style import logarithmic_if_wide, new_panels
+    from losses.figures.style import logarithmic_if_wide, new_panels
 
     counts = sorted({tasks for tasks, _ in runs})
     figure, panels = new_panels(2, rows=len(counts))

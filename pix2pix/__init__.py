@@ -1,16 +1,5 @@
 """Paired image-to-image translation with a conditional GAN (Isola et al. 2017)."""
 
-from pix2pix.data import PairedImages
-from pix2pix.discriminators import Discriminator, PatchDiscriminator
-from pix2pix.generators import Generator, ResNetGenerator, UNetGenerator
-from pix2pix.module import Pix2Pix
+import lazy_loader
 
-__all__ = [
-    "Discriminator",
-    "Generator",
-    "PairedImages",
-    "PatchDiscriminator",
-    "Pix2Pix",
-    "ResNetGenerator",
-    "UNetGenerator",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the names are in __init__.pyi

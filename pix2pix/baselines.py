@@ -1,4 +1,4 @@
-"""What anyone can do without training: the measures that a trained generator has to beat."""
+"""Baselines: what can be done without training, which a trained generator has to beat."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ def measure_baselines(data: PairedImages) -> dict[str, dict[str, float]]:
 
     Copying the input (where it has the target's channels); the mean of the training targets; and the target of the
     training pair whose input is nearest (mean squared distance of thumbnails of 32 x 32). The training pictures are
-    prepared as in evaluation; those of another size than the first are passed over.
+    prepared as in evaluation; those of another size than the first are skipped.
 
     Returns:
         For each baseline its ``l1``, ``psnr`` and ``ssim`` over the test pairs.
@@ -24,24 +24,24 @@ def measure_baselines(data: PairedImages) -> dict[str, dict[str, float]]:
     train, test = data.dataset("train"), data.dataset("test")
     mean, thumbnails = _summarize(train)
     names = ("copy the input", "mean picture", "nearest in training")
-    measures = {name: ImageMetrics("", across_processes=False) for name in names}
+    metrics = {name: ImageMetrics("", across_processes=False) for name in names}
     for index in range(len(test)):
         pair = test[0, index]
         source, target = pair["input"], pair["target"]
         nearest = (thumbnails - _thumbnail(source)).square().mean((1, 2, 3)).argmin()
         outputs = (source, mean, train[0, int(nearest)]["target"])
-        for measure, output in zip(measures.values(), outputs, strict=True):
+        for metric, output in zip(metrics.values(), outputs, strict=True):
             if output.shape == target.shape:
-                measure.update(output[None], target[None])
+                metric.update(output[None], target[None])
     return {
-        name: {key: value.item() for key, value in measure.compute().items()}
-        for name, measure in measures.items()
-        if measure["l1"].update_called
+        name: {key: value.item() for key, value in metric.compute().items()}
+        for name, metric in metrics.items()
+        if metric["l1"].update_called
     }
 
 
 def _summarize(train: PairDataset) -> tuple[Tensor, Tensor]:
-    """Give the mean target and the thumbnail of every input."""
+    """Return the mean target and the thumbnail of every input."""
     first = train[0, 0]
     total, count, thumbnails = torch.zeros_like(first["target"], dtype=torch.float64), 0, []
     for index in range(len(train)):

@@ -5,8 +5,8 @@ from abc import abstractmethod
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
+from inference import Network
 from pix2pix.layers import Norm, initialize, needs_bias, normalization
-from training import Network
 
 
 class Discriminator(Network):

@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from inference import Network
 from pix2pix.layers import Norm, initialize, needs_bias, normalization
-from training import Network
 
 Upsampling = Literal["transposed", "resize"]
 

@@ -1,19 +1,22 @@
 """pix2pix as a LightningModule: the networks, their two optimisers, and the step that trains them."""
 
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from inference import build
+from inference.pictures import as_rgb
 from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
-from pix2pix.metrics import ImageMetrics
+from pix2pix.metrics import ImageMetrics, unit_range
+from training import Model, Prediction
 
 
 class Batch(TypedDict):
@@ -24,7 +27,7 @@ class Batch(TypedDict):
     name: list[str]
 
 
-class Pix2Pix(pl.LightningModule):
+class Pix2Pix(Model):
     r"""Paired image-to-image translation (Isola et al. 2017).
 
     The discriminator D learns to tell :math:`(x, y)` from :math:`(x, G(x))`, the generator G to be taken for real
@@ -85,12 +88,7 @@ class Pix2Pix(pl.LightningModule):
         self.automatic_optimization = False
         self.save_hyperparameters(ignore=["generator", "discriminator"], logger=False)
         self.save_hyperparameters(
-            {
-                "generator": generator.recipe(),
-                "discriminator": discriminator.recipe(),
-                "_instantiator": "lightning.pytorch.cli.instantiate_module",  # makes networks of recipes again
-            },
-            logger=False,
+            {"generator": generator.recipe(), "discriminator": discriminator.recipe()}, logger=False
         )
 
         _refuse_negative(
@@ -125,6 +123,14 @@ class Pix2Pix(pl.LightningModule):
         self.decay_epochs = decay_epochs
         self.val_metrics = ImageMetrics("val/")
         self.test_metrics = ImageMetrics("test/")
+
+    @classmethod
+    def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Build the generator and the discriminator."""
+        return {
+            "generator": build(hyper_parameters["generator"], Generator),
+            "discriminator": build(hyper_parameters["discriminator"], Discriminator),
+        }
 
     def forward(self, input: Tensor) -> Tensor:
         """Translate pictures N x C x H x W in [-1, 1]."""
@@ -193,7 +199,7 @@ class Pix2Pix(pl.LightningModule):
         return scores
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """Make G's and D's Adam, fused where torch has that."""
+        """Build G's and D's Adam, fused where torch has that."""
         adam = partial(Adam, betas=self.betas, fused=self.device.type in ("cpu", "cuda", "mps", "xpu"))
         return [
             adam(self.generator.parameters(), lr=self.lr_generator),
@@ -230,9 +236,21 @@ class Pix2Pix(pl.LightningModule):
         """Translate one batch: N x C x H x W in [-1, 1]."""
         return self(batch["input"])
 
+    # --- pictures
+
+    def draw_sample(self, batch: Batch) -> list[Tensor]:
+        """Draw input, output and target of a batch of one."""
+        pictures = batch["input"], self(batch["input"]), batch["target"]
+        return [as_rgb(unit_range(picture[0].float())) for picture in pictures]
+
+    def predictions(self, prediction: Tensor, batch: Batch) -> Iterator[Prediction]:
+        """Yield each translated picture under the name of its pair."""
+        for name, picture in zip(batch["name"], unit_range(prediction.float()), strict=True):
+            yield Prediction(name, picture)
+
 
 def learning_rate_factor(epoch: int, constant_epochs: int, decay_epochs: int) -> float:
-    """Give the factor of the learning rate in ``epoch``, counted from 0: 1, then linearly down.
+    """Return the factor of the learning rate in ``epoch``, counted from 0: 1, then linearly down.
 
     After ``constant_epochs`` of 1 come ``decay_epochs`` in which it falls by 1 / (decay_epochs + 1) each, so that it
     is not yet 0 in the last. It stays there should the training go on.

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from inference import Network
 from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.generators import ResNetGenerator, UNetGenerator
-from training import Network
 
 
 def load_reference_weights(network: Network, state_dict: Mapping[str, Tensor]) -> None:
@@ -51,7 +51,7 @@ def _their_modules(network: Network) -> dict[str, str]:
     if isinstance(network, ResNetGenerator):
         return _resnet(len(network.blocks))
     if isinstance(network, PatchDiscriminator):
-        theirs = "net" if network.hparams["layers"] == 0 else "model"
+        theirs = "net" if network.recipe()["init_args"]["layers"] == 0 else "model"
         return {f"layers.{index}": f"{theirs}.{index}" for index in range(len(network.layers))}
     raise TypeError(f"the reference has no {type(network).__name__}")
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ import pix2pix.__main__
 from losses.convention import Loss
 from multitask import MultiTask
 from tests.multitask.scenes import write_scenes
-from tests.multitask.test_main import small_config
+from tests.training.programs import MULTITASK
+
+
+def snippets(page: str) -> Iterator[tuple[str, str]]:
+    """Yield each snippet of a page with the title that it stands under."""
+    title = ""
+    for found in re.finditer(r"^#+ ([^\n]*)$|```python\n(.*?)```", page, re.MULTILINE | re.DOTALL):
+        if found[2] is None:
+            title = found[1]
+        else:
+            yield title, found[2]
+
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -28,8 +40,8 @@ TRAINED = "several-tasks"  # the page whose snippets train; they have tests of t
 SNIPPETS = [
     pytest.param(snippet, id=f"{page.stem}: {title}")
     for page in PAGES
-    for title, snippet in re.findall(r"^#+ ([^\n]*)\n(?:(?!^#).)*?```python\n(.*?)```", page.read_text(), re.M | re.S)
     if page.stem != TRAINED
+    for title, snippet in snippets(page.read_text())
 ]
 TRAININGS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{TRAINED}.md").read_text(), re.DOTALL)
 COMMANDS = [
@@ -76,7 +88,7 @@ def test_a_task_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_tasks.py").write_text(snippet)
-    config = small_config(write_scenes(tmp_path / "data"))
+    config = MULTITASK.config(write_scenes(tmp_path / "data"))
     config["model"]["tasks"]["depth"] = {"class_path": "my_tasks.LogDepth", "init_args": {"farthest": 5.0, "width": 8}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     monkeypatch.setattr(sys, "argv", ["multitask"])

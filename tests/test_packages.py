@@ -1,6 +1,7 @@
 """What the project promises about itself: its imports point down, and its wheel works without a clone."""
 
 import ast
+import importlib
 import os
 import shutil
 import subprocess
@@ -13,22 +14,49 @@ import yaml
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "losses": {"losses"},
-    "training": {"training"},
-    "pix2pix": {"pix2pix", "losses", "training"},
-    "multitask": {"multitask", "losses", "training"},
+    "inference": {"inference"},
+    "training": {"training", "inference"},
+    "pix2pix": {"pix2pix", "losses", "inference", "training"},
+    "multitask": {"multitask", "losses", "inference", "training"},
 }
+LIGHTNING = {"lightning", "jsonargparse", "torchmetrics"}  # what losses and inference do without
+
+
+def imports_of(file: Path) -> set[str]:
+    """The packages at the top that a file imports from, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            names.add(node.module or "")
+    return {name.partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_point_down(package: str) -> None:
+    """No circle between packages, and no arrow upward."""
     for file in (ROOT / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{file}: a relative import"
-                names = [node.module or ""]
-            imported = {name.partition(".")[0] for name in names} & MAY_IMPORT.keys()
-            assert imported <= MAY_IMPORT[package], f"{file} imports {imported}"
+        ours = imports_of(file) & MAY_IMPORT.keys()
+        assert ours <= MAY_IMPORT[package], f"{file} imports {ours}"
+        if package in ("losses", "inference"):
+            assert not imports_of(file) & LIGHTNING, file
+
+
+@pytest.mark.parametrize("package", ["training", "pix2pix", "multitask"])
+def test_names_that_are_imported_when_used_are_all_there(package: str) -> None:
+    module = importlib.import_module(package)
+    stub = ast.parse((ROOT / package / "__init__.pyi").read_text())
+    imported = [alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(imported) == sorted(module.__all__) == sorted(stub_all(stub))
+    for name in module.__all__:
+        assert getattr(module, name).__module__.startswith(f"{package}.")
+
+
+def stub_all(stub: ast.Module) -> list[str]:
+    (names,) = (ast.literal_eval(node.value) for node in stub.body if isinstance(node, ast.Assign))
+    return list(names)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

@@ -1,8 +1,6 @@
 """The command line of an application: fit, validate, test and predict, with what every run leaves behind."""
 
-import logging
 import sys
-import warnings
 from abc import ABC, abstractmethod
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +11,24 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
 
+from inference import read_checkpoint, run_of
+from training.callbacks import (
+    Curves,
+    DataSummary,
+    ExactResume,
+    LastCheckpoint,
+    Panels,
+    PredictionWriter,
+    ProgressBar,
+    SamplePictures,
+)
 from training.checkpoint_io import AtomicCheckpointIO
-from training.configurations import check_readable, checkpoint_in, run_of, with_configuration
-from training.exact_resume import ExactResume
+from training.configurations import checkpoint_in, with_configuration
+from training.data import ResumableData
 from training.failures import OneLineErrors, say
-from training.last_checkpoint import LastCheckpoint
-from training.loggers import SaveRunConfig, continued_csv, wandb_loggers
-from training.progress import ProgressBar
+from training.loggers import SaveRunConfig, wandb_loggers
+from training.metrics_file import continued_csv
+from training.model import Model
 
 
 class CommandLine(LightningCLI, ABC):
@@ -27,27 +36,78 @@ class CommandLine(LightningCLI, ABC):
 
     Attributes:
         program: the application's package and command.
+        model_type: its model.
+        data_type: its data module.
         demo: the name of its configuration for those who try it.
-        monitor: what the best checkpoint has the least of; see ``monitor_mode``.
-        monitor_mode: ``min``, or ``max`` if the best has the most.
+        max_epochs: how long ``fit`` trains where nobody says.
+        monitor: the metric that chooses the best checkpoint.
+        monitor_mode: ``min``, or ``max`` if a higher value is better.
         strategy: how several processes train, where the user does not say.
         shown: the logged values that the progress bar shows.
     """
 
     program: ClassVar[str]
+    model_type: ClassVar[type[Model]]
+    data_type: ClassVar[type[ResumableData[Any]]]
     demo: ClassVar[str]
+    max_epochs: ClassVar[int]
     monitor: ClassVar[str]
     monitor_mode: ClassVar[Literal["min", "max"]] = "min"
     strategy: ClassVar[str] = "ddp"
     shown: ClassVar[tuple[str, ...]]
 
-    def callbacks(self) -> list[Callback]:
-        """Make the callbacks of this application's own."""
-        return []
+    @abstractmethod
+    def panels(self) -> Panels:
+        """Return the panels of ``curves.png``."""
 
     @abstractmethod
     def report(self) -> str:
-        """Make a table of what a test has measured."""
+        """Return a table of the test metrics."""
+
+    def __init__(
+        self, *, prog: str | None = None, description: str | None = None, args: list[str] | None = None
+    ) -> None:
+        super().__init__(
+            self.model_type,
+            self.data_type,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=SaveRunConfig,
+            save_config_kwargs={"overwrite": True},  # by a resumed run
+            parser_class=OneLineErrors,
+            parser_kwargs={"prog": prog or self.program, "description": description},
+            trainer_defaults={"devices": 1, "max_epochs": self.max_epochs, "use_distributed_sampler": False},
+            args=args,
+            run=args is None,  # else they are the options of another command, which only wants them parsed
+        )
+
+    @classmethod
+    def run(cls, command: str, options: list[str]) -> None:
+        """Run ``fit``, ``validate``, ``test`` or ``predict``.
+
+        Args:
+            command: which.
+            options: its words.
+        """
+        if checkpoint := checkpoint_in(options):
+            read_checkpoint(checkpoint)  # refused before anything is begun
+        # In sys.argv Lightning looks for them, also to start more processes.
+        sys.argv[1:] = [command, *with_configuration(options, cls.program, cls.demo)]
+        cls()
+
+    def option(self, name: str) -> Any:
+        """Return the value of an option of the command that runs."""
+        return self._get(getattr(self, "config_init", self.config), name)
+
+    def _parse_ckpt_path(self) -> None:
+        """Take the model's options from the checkpoint, as Lightning does, but know classes that have moved."""
+        command = self.config.get("subcommand")
+        checkpoint = self.config[command]["ckpt_path"] if command else None
+        if checkpoint is not None:
+            parameters = dict(read_checkpoint(checkpoint)["hyper_parameters"])
+            parameters.pop("_instantiator", None)
+            self.config = self.parser.parse_object({command: {"model": parameters}}, self.config)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that are neither the model's, nor the data's, nor the trainer's."""
@@ -60,14 +120,15 @@ class CommandLine(LightningCLI, ABC):
             help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's "
             "folder (`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
         )
+        parser.add_lightning_class_args(SamplePictures, "samples")
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Make the trainer with the callbacks, loggers and plugins of every run."""
-        given = self._get(self.config_init, "trainer")
+        """Build the trainer with the callbacks, loggers and plugins of every run."""
+        given = self.option("trainer")
         strategy = given["strategy"]
         if strategy == "auto" and (given["devices"] != 1 or given["num_nodes"] != 1):
             strategy = self.strategy
-        self.trainer_defaults["callbacks"] = [*self._callbacks(), *self.callbacks()]
+        self.trainer_defaults["callbacks"] = self._callbacks()
         return super().instantiate_trainer(
             logger=False if given["fast_dev_run"] else [*self._loggers(), *_as_list(given["logger"])],
             plugins=[*_as_list(given["plugins"]), AtomicCheckpointIO()],
@@ -76,8 +137,8 @@ class CommandLine(LightningCLI, ABC):
         )
 
     def _callbacks(self) -> list[Callback]:
-        trainer = self._get(self.config_init, "trainer")
-        callbacks: list[Callback] = [ExactResume()]
+        trainer = self.option("trainer")
+        callbacks: list[Callback] = [ExactResume(), DataSummary(), Curves(self.panels()), PredictionWriter()]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(ProgressBar(self.shown))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
@@ -93,112 +154,61 @@ class CommandLine(LightningCLI, ABC):
         return callbacks
 
     def _loggers(self) -> list[Logger]:
-        runs, name, wandb = (self._get(self.config_init, key) for key in ("runs", "name", "wandb"))
-        time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        checkpoint = self._get(self.config_init, "ckpt_path")
-        if self.subcommand == "fit" and checkpoint and (resumed := run_of(checkpoint)):
-            runs, name, time = str(resumed.parent.parent), resumed.parent.name, resumed.name
-            csv = continued_csv(runs, name, time, checkpoint)
+        runs, name, time = self.option("runs"), self.option("name"), datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        checkpoint = self.option("ckpt_path")
+        if self.subcommand == "fit" and checkpoint and (run := run_of(checkpoint)):
+            csv = continued_csv(run, done=read_checkpoint(checkpoint)["global_step"])
         else:
-            csv = CSVLogger(runs, name, version=time)
-        return [csv, *wandb_loggers(wandb, self.program, name, time, Path(runs, name, time))]
+            run, csv = Path(runs, name, time), CSVLogger(runs, name, version=time)
+        return [csv, *wandb_loggers(self.option("wandb"), self.program, run)]
 
     def before_fit(self) -> None:
-        """Say where the run is."""
+        """Print where the run is."""
         say(f"run: {self.trainer.log_dir}")
 
     def after_fit(self) -> None:
-        """Measure the best checkpoint on the test samples, and say where the pictures are."""
+        """Evaluate the best checkpoint on the test samples, and print where the pictures are."""
         run = self.trainer.log_dir
-        if self._get(self.config, "trainer")["fast_dev_run"] or self.trainer.checkpoint_callback is None:
+        if self.option("trainer")["fast_dev_run"] or self.trainer.checkpoint_callback is None:
             return
-        self.trainer.test(datamodule=self.datamodule, ckpt_path="best", verbose=False)
-        if self.trainer.is_global_zero:
-            print(self.report())
-            print(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")
+        if why_no_test := self.datamodule.why_no_test():
+            say(f"no test: {why_no_test}")
+        else:
+            self.trainer.test(datamodule=self.datamodule, ckpt_path="best", verbose=False)
+            self._print_report()
+        say(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")
 
     def before_validate(self) -> None:
-        """Insist on a checkpoint."""
-        self._need_checkpoint()
+        """Require a checkpoint."""
+        self._require_checkpoint()
 
     def before_test(self) -> None:
-        """Insist on a checkpoint."""
-        self._need_checkpoint()
+        """Require a checkpoint."""
+        self._require_checkpoint()
 
     def after_test(self) -> None:
-        """Print the measures."""
-        if self.trainer.is_global_zero:
-            print(self.report())
+        """Print the metrics."""
+        self._print_report()
 
     def before_predict(self) -> None:
-        """Insist on a checkpoint."""
-        self._need_checkpoint()
+        """Require a checkpoint."""
+        self._require_checkpoint()
 
     def after_predict(self) -> None:
-        """Say where the predictions are."""
+        """Print where the predictions are."""
         say(f"predictions: {self.trainer.log_dir}/predictions")
 
-    def _need_checkpoint(self) -> None:
-        if self._get(self.config, "ckpt_path") is None:
+    def _require_checkpoint(self) -> None:
+        if self.option("ckpt_path") is None:
             raise ValueError(f"{self.subcommand} needs --ckpt_path, such as runs/NAME/TIME/checkpoints/best.ckpt")
 
-
-def run_command(
-    words: list[str],
-    command_line: type[CommandLine],
-    model: type[pl.LightningModule],
-    data: type[pl.LightningDataModule],
-    *,
-    description: str,
-    max_epochs: int,
-) -> None:
-    """Run ``fit``, ``validate``, ``test`` or ``predict``.
-
-    Args:
-        words: the command and its options.
-        command_line: the application's.
-        model: its LightningModule.
-        data: its data module, or the base of several.
-        description: what ``--help`` says before the commands.
-        max_epochs: how long ``fit`` trains where nobody says.
-    """
-    _quiet_lightning()
-    if checkpoint := checkpoint_in(words):
-        check_readable(checkpoint)
-    # In sys.argv Lightning looks for them, also to start more processes.
-    sys.argv[1:] = with_configuration(words, command_line.program, command_line.demo)
-    command_line(
-        model,
-        data,
-        subclass_mode_data=True,
-        auto_configure_optimizers=False,
-        seed_everything_default=0,
-        save_config_callback=SaveRunConfig,
-        save_config_kwargs={"overwrite": True},  # by a resumed run
-        parser_class=OneLineErrors,
-        parser_kwargs={"prog": command_line.program, "description": description},
-        trainer_defaults={"devices": 1, "max_epochs": max_epochs, "use_distributed_sampler": False},
-    )
-
-
-def _quiet_lightning() -> None:
-    """Leave out what Lightning tells of itself and advises; warnings of other kinds stay."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers",
-        ".*is smaller than the logging interval",
-        ".*LeafSpec.* is deprecated",
-        ".*exists and is not empty",  # of a resumed run, which goes on in its folder
-        "You are using a custom batch sampler",  # which returns every sample once
-        ".*The dirpath has changed from",  # of a test, which has a folder of its own
-        ".*Trainer configured with multiple `ModelCheckpoint` callbacks",  # it takes the first, as it should
-    ):
-        warnings.filterwarnings("ignore", message)
+    def _print_report(self) -> None:
+        if self.trainer.is_global_zero:
+            print(self.report())
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Give an option's value, one, several or none, as a list; True stands for a default that runs have replaced."""
+    """Return an option's value, one, several or none, as a list; True stands for a default that runs have replaced."""
     if value is None or isinstance(value, bool):
         return []
     return list(value) if isinstance(value, list) else [value]

@@ -1,8 +1,8 @@
-"""How a command ends that cannot do its work: with one line."""
+"""How a command that fails ends: with one line."""
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -10,24 +10,22 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities import rank_zero_only
 
-from training.last_checkpoint import Interrupted
+from training.callbacks.last_checkpoint import Interrupted
 
 HINT = " (--debug shows where)"
 
 
 @contextmanager
-def one_line_failures(program: str, arguments: Sequence[str] | None = None) -> Iterator[list[str]]:
-    """Run a command: bad input ends with one line and exit code 1, Ctrl-C with one that says how to go on.
+def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
+    """Run a command; bad input ends it with one line and exit code 1, Ctrl-C with one that says how to go on.
 
     Args:
         program: what the lines begin with.
-        arguments: the words after the program; by default those of the process. ``--debug`` among them lets errors
-            pass, with their tracebacks.
+        words: of the command line. ``--debug`` among them lets errors pass, with their tracebacks.
 
     Yields:
         The words without ``--debug``.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         yield [word for word in words if word != "--debug"]
     except Interrupted as stop:
@@ -43,7 +41,7 @@ def one_line_failures(program: str, arguments: Sequence[str] | None = None) -> I
 
 
 class OneLineErrors(LightningArgumentParser):
-    """A parser that says what is wrong in one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with the message and exit code 2."""

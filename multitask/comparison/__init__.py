@@ -1,5 +1,1 @@
-"""The same training under several weightings, and what came of it."""
-
-from multitask.comparison.compare import compare
-
-__all__ = ["compare"]
+"""Weightings compared: the same run under several of them, a table and a figure."""

@@ -1,8 +1,6 @@
-"""``multitask compare``: the same training under several weightings and seeds, in one table and one figure."""
+"""The same run under several weightings and seeds, in one table and one figure."""
 
-import argparse
 import copy
-import csv
 import os
 import pkgutil
 import subprocess
@@ -13,60 +11,52 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
-from losses import time_average, write_weights
+from losses import time_average
 from multitask.comparison.figure import draw_comparison
 from multitask.comparison.table import Result, write_tables
 from multitask.tasks.task import Better
-from training.failures import HINT, wrong_usage
+from training import Metrics
+from training.failures import HINT
 
-DESCRIPTION = """Train each task alone, and all of them with equal weights, with a small grid of fixed weights, with
-uncertainty weighting, with GradNorm, and with GradNorm's weights averaged over time and kept fixed: with the same
-seeds and the same budget. Writes compare.md, compare.csv and compare.png into OUT. A comparison that was stopped goes
-on with the same command. All other options are those of `multitask fit`, and are given to every run."""
 RAISED = 3.0  # in the grid of fixed weights each task in turn weighs three times as much as the others
 
 Config = dict[str, Any]
 
 
-def compare(words: list[str]) -> None:
-    """Run the command.
+def compare(config: Config, out: Path, seeds: int, jobs: int) -> None:
+    """Train the variants of a configuration that are not trained yet, and write what they have in common.
 
     Args:
-        words: its options.
+        config: the whole configuration of a fit.
+        out: folder of all its runs, and of compare.md, compare.csv and compare.png.
+        seeds: every variant is trained with the seeds 0 to ``seeds`` - 1; at least 1.
+        jobs: runs at the same time, which share the processor cores; at least 1.
 
     Raises:
-        ValueError: a run fails, or OUT holds a comparison of another configuration.
+        ValueError: an option outside its range, a run fails, or ``out`` holds a comparison of another configuration.
     """
-    parser = _Parser(prog="multitask compare", description=DESCRIPTION)
-    parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="folder of all its runs")
-    parser.add_argument("--seeds", type=int, default=3, help="train everything with the seeds 0 to SEEDS - 1")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, which share the processor cores")
-    options, of_fit = parser.parse_known_args(words)
-    if options.seeds < 1 or options.jobs < 1:
-        parser.error(f"--seeds and --jobs must be at least 1; got {options.seeds} and {options.jobs}")
-    config = _configuration_of(of_fit)
-    _claim(options.out, config)
-
+    for name, value in ("seeds", seeds), ("jobs", jobs):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1; got {value}")
+    _claim(out, config)
     tasks = list(config["model"]["tasks"])
-    runs = [Run(options.out, name, seed, each) for seed in range(options.seeds) for name, each in variants(config)]
-    count = len(runs) + options.seeds
-    _train(runs, options.jobs, range(1, count + 1))
+    runs = [Run(out, name, seed, each) for seed in range(seeds) for name, each in variants(config)]
+    count = len(runs) + seeds
+    _train(runs, jobs, range(1, count + 1))
     static = [with_static_weights(run) for run in runs if run.name == "gradnorm"]
-    _train(static, options.jobs, range(len(runs) + 1, count + 1))
-    results = [Result(run.name, run.seed, run.measures()) for run in [*runs, *static]]
-    print(write_tables(options.out, results, better_of(config)))
-    draw_comparison(options.out / "compare.png", tasks, {(run.name, run.seed): run.metrics() for run in runs})
-    print(
-        f"table: {options.out}/compare.md   all numbers: {options.out}/compare.csv   figure: {options.out}/compare.png"
-    )
+    _train(static, jobs, range(len(runs) + 1, count + 1))
+    results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
+    print(write_tables(out, results, better_of(config)))
+    draw_comparison(out / "compare.png", tasks, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs})
+    print(f"table: {out}/compare.md   all numbers: {out}/compare.csv   figure: {out}/compare.png")
 
 
 def variants(config: Config) -> Iterator[tuple[str, Config]]:
-    """Give the names and configurations of all that is trained for a seed, but for GradNorm's static weights.
+    """Yield the names and configurations of all that is trained for a seed, except GradNorm's static weights.
 
     Args:
         config: of a fit. The options of its weighting are kept where that is uncertainty weighting or GradNorm.
@@ -95,7 +85,7 @@ def _with(config: Config, weighting: str, *, tasks: Config | None = None, **opti
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a ``multitask fit`` in a process of its own.
+    """One run: a ``multitask fit`` in a process of its own.
 
     Attributes:
         out: the folder of the comparison.
@@ -114,18 +104,16 @@ class Run:
         """The folder of its tries."""
         return self.out / f"{self.name}-seed{self.seed}"
 
-    def metrics(self) -> Path:
-        """Give the CSV file of the last try."""
+    def metrics_file(self) -> Path:
+        """Return the CSV file of the last try."""
         return max(self.folder.glob("*/metrics.csv"), key=lambda file: file.parent.name)
 
-    def measures(self) -> dict[str, float]:
-        """Give what the test at the end of the training has measured; nothing if it is not over."""
-        measured: dict[str, str] = {}
+    def test_metrics(self) -> dict[str, float]:
+        """Return the metrics of the test at the end of the run; nothing if it is not over."""
+        measured: dict[str, float] = {}
         for file in sorted(self.folder.glob("*/metrics.csv")):
-            with file.open(newline="") as lines:
-                for row in csv.DictReader(lines):
-                    measured |= {key: value for key, value in row.items() if key.startswith("test/") and value}
-        return {key.removeprefix("test/"): float(value) for key, value in measured.items()}
+            measured |= Metrics(file).last("test/")
+        return measured
 
     def train(self, threads: int) -> None:
         """Train and test, from where an earlier try was stopped.
@@ -151,22 +139,15 @@ class Run:
 
 
 def with_static_weights(run: Run) -> Run:
-    """Give the run that keeps, from its start, the weights that a run of GradNorm had on average (Chen et al. 2018)."""
-    file = run.folder / "weights.json"
-    write_weights(time_average(run.metrics()), file)
-    return replace(run, name="gradnorm-static", config=_with(run.config, "FixedWeighting", weights=str(file)))
+    """Return the run that keeps the average weights of a run of GradNorm from its start (Chen et al. 2018)."""
+    weights = time_average(Metrics(run.metrics_file()).columns("weight/"))
+    return replace(run, name="gradnorm-static", config=_with(run.config, "FixedWeighting", weights=weights))
 
 
 def better_of(config: Config) -> dict[str, dict[str, Better]]:
-    """Give for each task of a configuration its measures, and whether more or less of them is better."""
+    """Return for each task of a configuration its metrics, and whether a higher or lower value is better."""
     classes = {name: pkgutil.resolve_name(task["class_path"]) for name, task in config["model"]["tasks"].items()}
     return {name: dict(cls.better) for name, cls in classes.items()}
-
-
-def _configuration_of(words: list[str]) -> Config:
-    """The whole configuration of a fit with these options."""
-    printed: Config = yaml.safe_load(_multitask("fit", [*words, "--print_config"], {}))
-    return printed
 
 
 def _claim(out: Path, config: Config) -> None:
@@ -184,7 +165,7 @@ def _train(runs: list[Run], jobs: int, numbers: range) -> None:
 
     def train(number: int, run: Run) -> None:
         began = time.monotonic()
-        if not run.measures():
+        if not run.test_metrics():
             run.train(threads)
             minutes = timedelta(seconds=round(time.monotonic() - began))
             print(f"[{number}/{numbers.stop - 1}] {run.folder.name}: {minutes}", flush=True)
@@ -200,16 +181,10 @@ def _train(runs: list[Run], jobs: int, numbers: range) -> None:
 
 
 def _multitask(command: str, words: list[str], environment: dict[str, str]) -> str:
-    """What a command of ours prints, in a process of its own; a failure with the line that it ends with."""
+    """Return what a command of ours prints, in a process of its own; raise the line that a failure ends with."""
     call = [sys.executable, "-m", "multitask", command, *words]
     result = subprocess.run(call, capture_output=True, text=True, env=os.environ | environment)
     if result.returncode:
         said = (result.stderr.strip() or f"{command} was stopped").splitlines()[-1]
         raise ValueError(said.removeprefix("multitask: error: ").removesuffix(HINT))
     return result.stdout
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """End with the message and exit code 2."""
-        wrong_usage(self.prog, message)

@@ -1,6 +1,5 @@
 """The figure of a comparison: losses and weights over time."""
 
-import csv
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,33 +8,32 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from losses.figure_style import logarithmic_if_wide
+from losses.figures.style import logarithmic_if_wide
+from training.metrics_file import Metrics, Series
 
-Series = list[tuple[int, float]]
-COLOURS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}
+COLORS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}
 
 
-def draw_comparison(file: Path, tasks: Sequence[str], runs: Mapping[tuple[str, int], Path]) -> None:
+def draw_comparison(file: Path, tasks: Sequence[str], runs: Mapping[tuple[str, int], Metrics]) -> None:
     """Draw each task's loss in validation, and the weights of what learns them, over the steps.
 
     Args:
         file: the PNG to write.
         tasks: the names of the tasks.
-        runs: the ``metrics.csv`` of each run by what was trained and its seed; seeds are averaged.
+        runs: what each run has logged, by what was trained and its seed; seeds are averaged.
     """
-    tables = {run: _read(metrics) for run, metrics in runs.items()}
     figure = Figure(figsize=(4 * max(len(tasks), 2), 7), layout="constrained")
     rows = figure.add_gridspec(2, 1)
     above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     for axes, task in zip(_panels(above, len(tasks)), tasks, strict=True):
-        for label, colour in COLOURS.items():
+        for label, color in COLORS.items():
             name = f"{task}-alone" if label == "alone" else label
-            own = [_series(rows, f"val/{task}") for (each, _), rows in tables.items() if each == name]
-            _plot(axes, mean_of(own), label, color=colour)
+            own = [metrics.series(f"val/{task}") for (each, _), metrics in runs.items() if each == name]
+            _plot(axes, mean_of(own), label, color=color)
         _finish(axes, f"{task}: loss in validation")
     for axes, learner in zip(_panels(below, 2), ("uncertainty", "gradnorm"), strict=True):
         for task in tasks:
-            own = [_series(rows, f"weight/{task}") for (name, _), rows in tables.items() if name == learner]
+            own = [metrics.series(f"weight/{task}") for (name, _), metrics in runs.items() if name == learner]
             _plot(axes, mean_of(own), task)
         _finish(axes, f"{learner}: weights")
     FigureCanvasAgg(figure).print_png(file)
@@ -49,15 +47,6 @@ def mean_of(runs: Iterable[Series]) -> Series:
         for step, value in run:
             by_step.setdefault(step, []).append(value)
     return [(step, statistics.fmean(values)) for step, values in by_step.items() if len(values) == len(runs)]
-
-
-def _read(metrics: Path) -> list[dict[str, str]]:
-    with metrics.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _series(rows: Iterable[Mapping[str, str]], name: str) -> Series:
-    return [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
 
 
 def _plot(axes: Axes, series: Series, label: str, color: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """Scenes on disk, and what is done with them before training."""
 
+from inference import DataError
 from multitask.data.batches import collate
 from multitask.data.folders import Folders
 from multitask.data.module import SceneData
@@ -7,7 +8,6 @@ from multitask.data.mtan import MTAN
 from multitask.data.rooms import ROOM_CLASSES, Rooms
 from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
 from multitask.data.transforms import RandomScaleCropFlip
-from training import DataError
 
 __all__ = [
     "MTAN",

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from inference import DataError
 from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene
-from training import DataError
 
 UNKNOWN_CLASS = 255
 
@@ -20,7 +20,7 @@ def collate(scenes: Sequence[Scene]) -> Scene:
     label in the whole batch has no target in it: it is absent there.
 
     Args:
-        scenes: one or more, as a layout gives them or an augmentation leaves them.
+        scenes: one or more, as a layout or an augmentation returns them.
 
     Returns:
         Tensors by name, N x ...; ``name``, a list of N strings; boxes as a list of N dictionaries as torchvision's

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training import DataError
+from inference import DataError
 
 Box = tuple[list[float], int]  # x1 y1 x2 y2, and the class
 

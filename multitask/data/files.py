@@ -1,19 +1,17 @@
-"""Read and check one file of a scene: pictures whose values are colours, classes, depths or normals, and arrays."""
+"""Read and check one file of a scene: pictures whose values are colors, classes, depths or normals, and arrays."""
 
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision import tv_tensors
 
+from inference import DataError, read_picture, read_upright
+from inference.pictures import File
 from multitask.data.scenes import NormalMap
-from training import DataError, read_picture
-
-File = Path | IO[bytes]
 
 
 def read_image(file: File, name: str) -> tv_tensors.Image:
@@ -22,17 +20,15 @@ def read_image(file: File, name: str) -> tv_tensors.Image:
     Here as below, ``file`` is a path or an open file, ``name`` what messages call it, and what cannot be read or holds
     other values than it should is refused with DataError.
     """
-    image = ImageOps.exif_transpose(read_picture(file, name))
-    if image.mode.startswith(("I", "F")):
-        raise DataError(f"{name} must have 8 bits a channel; got the mode {image.mode}")
+    image = read_upright(file, name)
     return tv_tensors.Image(_as_tensor(image.convert("RGB")).movedim(-1, 0) / 255)
 
 
 def read_labels(file: File, name: str) -> tv_tensors.Mask:
-    """Read a picture whose pixels are class numbers, H x W, int64; of a palette's colours their indices."""
+    """Read a picture whose pixels are class numbers, H x W, int64; of a palette's colors their indices."""
     image = read_picture(file, name)
     if image.mode not in ("L", "P", "1"):
-        raise DataError(f"{name} must be a picture of 8-bit class numbers, grey or with a palette; got {image.mode}")
+        raise DataError(f"{name} must be a picture of 8-bit class numbers, gray or with a palette; got {image.mode}")
     return tv_tensors.Mask(_as_tensor(image).long())
 
 
@@ -40,18 +36,18 @@ def read_depth(file: File, name: str, unit: float) -> Tensor:
     """Read a picture of 16 bits, 1 x H x W, float32: the values times ``unit``."""
     image = read_picture(file, name)
     if not image.mode.startswith("I"):
-        raise DataError(f"{name} must be a grey picture of 16 bits; got the mode {image.mode}")
+        raise DataError(f"{name} must be a gray picture of 16 bits; got the mode {image.mode}")
     return _as_tensor(image).float().unsqueeze(0) * unit
 
 
 def read_normals(file: File, name: str) -> NormalMap:
     """Read a picture of 3 x 8 bits, (value - 128) / 127, as vectors of unit length, 3 x H x W.
 
-    Where the vector is far from one long (below 0.5 or above 1.5), as for grey 128 and for black, it is unknown: zeros.
+    Where the vector is far from one long (below 0.5 or above 1.5), as for gray 128 and for black, it is unknown: zeros.
     """
     image = read_picture(file, name)
     if image.mode != "RGB":
-        raise DataError(f"{name} must be a colour picture of 3 x 8 bits; got the mode {image.mode}")
+        raise DataError(f"{name} must be a color picture of 3 x 8 bits; got the mode {image.mode}")
     vectors = (_as_tensor(image).movedim(-1, 0).float() - 128) / 127
     length = torch.linalg.vector_norm(vectors, dim=0)
     return NormalMap(F.normalize(vectors, dim=0) * ((length > 0.5) & (length < 1.5)))

@@ -1,16 +1,20 @@
 """Scenes as ordinary files: pictures in a folder for each kind of target."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torchvision import tv_tensors
 
+from inference import DataError
+from inference.pictures import EXTENSIONS
 from multitask.data.coco import Box, read_coco
 from multitask.data.files import read_array, read_depth, read_image, read_labels, read_normals
 from multitask.data.scenes import DepthMap, Scene, Scenes
-from training import DataError
+from training.data import split_folder
 
+DATA = {*EXTENSIONS, ".npy", ".npz", ".exr", ".pfm", ".gif"}  # endings of files that hold pictures or arrays
 ENDINGS = {"image": (".png", ".jpg", ".jpeg"), "labels": (".png",), "depth": (".png", ".npy"), "normals": (".png",)}
 
 
@@ -21,7 +25,7 @@ class Folders(Scenes):
     image/NAME.jpg        the picture, or a PNG
     labels/NAME.png       8-bit class numbers (a palette's indices count, not its colours); 255 where unknown
     depth/NAME.png        16 bits, in steps of ``depth_unit``; or depth/NAME.npy, H x W, in metres; 0 where unknown
-    normals/NAME.png      (value - 128) / 127: x to the right, y up, z towards the viewer; grey or black is unknown
+    normals/NAME.png      (value - 128) / 127: x to the right, y up, z towards the viewer; gray or black is unknown
     boxes.json            a COCO file of instances; pictures that it does not list have unknown boxes
     classes.csv           columns ``name`` and ``class``: one class number for a whole picture
     ====================  ======================================================================================
@@ -30,19 +34,20 @@ class Folders(Scenes):
     unknown in that scene. A file that belongs to no image is an error.
 
     Args:
-        split: the folder in ``root``.
         root: the data set's folder.
+        split: the folder in ``root``.
         depth_unit: metres in a step of a 16-bit depth, > 0: 0.001 for millimetres.
 
     Raises:
-        DataError: there are no images, or a file that belongs to none; when a scene is read: a file is not as above.
+        DataError: there are no images, a file that belongs to none, or one whose ending is not in the table; when a
+            scene is read: a file is not as above.
         ValueError: ``depth_unit`` is not above 0.
     """
 
-    def __init__(self, split: str, root: str | Path, depth_unit: float = 0.001) -> None:
+    def __init__(self, root: Path | None, split: str, depth_unit: float = 0.001) -> None:
         if not depth_unit > 0:
             raise ValueError(f"depth_unit must be above 0; got {depth_unit}")
-        self.folder = Path(root) / split
+        self.folder = split_folder(root, split)
         self.depth_unit = depth_unit
         self.files = {kind: _files(self.folder / kind, endings) for kind, endings in ENDINGS.items()}
         self.names = list(self.files["image"])
@@ -60,8 +65,14 @@ class Folders(Scenes):
                 raise DataError(f"{files[name]}: there is no picture of this name in {self.folder / 'image'}")
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return len(self.names)
+
+    def count_targets(self) -> Mapping[str, int]:
+        """Return how many images have each target."""
+        images = self.files["image"].keys()
+        known: dict[str, Mapping[str, object]] = {**self.files, "boxes": self.boxes, "class": self.classes}
+        return {kind: len(images & of.keys()) for kind, of in known.items() if of and kind != "image"}
 
     def read(self, index: int) -> tuple[Scene, str]:
         """Read what there is of a scene."""
@@ -87,10 +98,13 @@ class Folders(Scenes):
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
-    """Give the files of a folder by their names, sorted; none if there is no folder."""
+    """Return the files of a folder by their names, sorted; none if there is no folder."""
     files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if file.suffix.lower() in endings and (other := files.setdefault(file.stem, file)) is not file:
+        ending = file.suffix.lower()
+        if ending in DATA and ending not in endings:
+            raise DataError(f"{file}: files in {folder.name} must end in {' or '.join(endings)}; convert or move it")
+        if ending in endings and (other := files.setdefault(file.stem, file)) is not file:
             raise DataError(f"{file}: the same name as {other.name}; rename one")
     return files
 

@@ -1,29 +1,29 @@
 """The data module of scenes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Generator
-from torch.utils.data import Dataset
 
+from inference import DataError
 from multitask.data.batches import collate
 from multitask.data.rooms import Rooms
 from multitask.data.scenes import Scene, Scenes
-from training import DataError, ResumableData, run_seed, seed_of
+from training.data import EpochDataset, ResumableData, Split
 
 Augmentation = Callable[[Scene, Generator], Scene]
 
 
-class SceneData(ResumableData):
-    """The scenes of a layout on disk, in batches as ``collate`` makes them.
+class SceneData(ResumableData[Scenes]):
+    """The scenes of a layout on disk, in batches as ``collate`` builds them.
 
     A scene's augmentation depends on the run's seed, the epoch and the scene alone, and an epoch's order on the seed
-    and the epoch. The trainer is to leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
+    and the epoch. The trainer must leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
 
     Args:
-        layout: how scenes lie on disk: ``Rooms``, which come with this package; ``Folders`` or ``MTAN``, with their
-            ``root``; or a class of your own that is made like these.
+        root: the data set's folder; null for ``Rooms``, which come with this package.
+        layout: how scenes lie in it: ``Rooms``, ``Folders``, ``MTAN``, or a class of your own that is built like these.
         augmentation: what is done to training scenes, such as ``RandomScaleCropFlip``; null leaves them as they are.
         batch_size: scenes in a batch, for each process.
         num_workers: processes that load scenes; 0 loads them in the main one.
@@ -37,7 +37,8 @@ class SceneData(ResumableData):
 
     def __init__(
         self,
-        layout: Callable[[str], Scenes] = Rooms,
+        root: str | Path | None = None,
+        layout: Callable[[Any, str], Scenes] = Rooms,
         augmentation: Augmentation | None = None,
         batch_size: int = 16,
         num_workers: int = 2,
@@ -45,29 +46,20 @@ class SceneData(ResumableData):
         val_split: str = "val",
         test_split: str = "test",
     ) -> None:
-        super().__init__(batch_size, num_workers)
-        self.layout = layout
+        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split)
         self.augmentation = augmentation
-        self.names = {"train": train_split, "val": val_split, "test": test_split}
-        self.splits: dict[str, Scenes] = {}
 
-    def scenes(self, split: str) -> Scenes:
-        """Give the scenes of ``train``, ``val`` or ``test`` as they lie on disk."""
-        if split not in self.splits:
-            self.splits[split] = self.layout(self.names[split])
-        return self.splits[split]
-
-    def dataset(self, split: str, augment: bool = False) -> "SceneDataset":
-        """Give the scenes of ``train``, ``val`` or ``test`` as the network sees them: ``dataset[epoch, index]``.
+    def dataset(self, split: Split, augment: bool = False) -> "SceneDataset":
+        """Return the scenes of ``train``, ``val`` or ``test`` as the network sees them: ``dataset[epoch, index]``.
 
         Args:
             split: which.
             augment: as in training; otherwise as in evaluation, where nothing is random.
         """
-        return SceneDataset(self.scenes(split), self.augmentation if augment else None)
+        return SceneDataset(self.layout(split), self.augmentation if augment else None)
 
-    def check_targets(self, split: str, targets: Mapping[str, str]) -> None:
-        """Insist that each task finds its target, with something known in it, in one scene at least.
+    def check_targets(self, split: Split, targets: Mapping[str, str]) -> None:
+        """Require that each task finds its target, with something known in it, in one scene at least.
 
         Args:
             split: ``train``, ``val`` or ``test``.
@@ -77,7 +69,7 @@ class SceneData(ResumableData):
             DataError: names the task and its target.
         """
         missing = dict(targets)
-        scenes = self.scenes(split)
+        scenes = self.layout(split)
         for index in range(len(scenes)):  # most often the first has them all
             batch = collate([scenes[index]])
             missing = {task: target for task, target in missing.items() if target not in batch}
@@ -85,16 +77,17 @@ class SceneData(ResumableData):
                 return
         for task, target in missing.items():
             raise DataError(
-                f"task {task}: none of the {len(scenes)} scenes of {self.names[split]} has {target}; "
+                f"task {task}: none of the {len(scenes)} scenes of {self.split_names[split]} has {target}; "
                 "give some of them labels, or leave the task out"
             )
 
-    def collate(self, samples: list[Scene]) -> Scene:
-        """Make a batch of scenes; see ``collate``."""
+    @staticmethod
+    def collate(samples: Sequence[Scene]) -> Scene:
+        """Build a batch of scenes; see :func:`multitask.data.collate`."""
         return collate(samples)
 
 
-class SceneDataset(Dataset[Scene]):
+class SceneDataset(EpochDataset[Scenes]):
     """Scenes as the network sees them, by (epoch, index).
 
     Args:
@@ -103,18 +96,12 @@ class SceneDataset(Dataset[Scene]):
     """
 
     def __init__(self, scenes: Scenes, augmentation: Augmentation | None) -> None:
-        self.scenes = scenes
+        super().__init__(scenes, augmentation is not None)
         self.augmentation = augmentation
 
-    def __len__(self) -> int:
-        """Count the scenes."""
-        return len(self.scenes)
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:
+    def sample(self, index: int, random: Generator | None) -> Scene:
         """Read one scene and augment it."""
-        epoch, index = key
-        scene = self.scenes[index]
-        if self.augmentation is None:
+        scene = self.layout[index]
+        if self.augmentation is None or random is None:
             return scene
-        random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
         return self.augmentation(scene, random)

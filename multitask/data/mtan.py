@@ -1,14 +1,16 @@
 """The layout of .npy files that MTAN's NYUv2 and Cityscapes come in (Liu et al. 2019)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from inference import DataError
 from multitask.data.files import read_array
 from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, Scenes
-from training import DataError
+from training.data import split_folder
 
 IGNORED = 255
 
@@ -21,16 +23,16 @@ class MTAN(Scenes):
     where there is none), ``depth`` and ``normals``.
 
     Args:
-        split: its folder in ``root``. MTAN's data sets have train and val; results on them are those of val.
         root: the data set's folder.
+        split: its folder in ``root``. MTAN's data sets have train and val; results on them are those of val.
         inverse_depth: whether the depth is inverse, as in Cityscapes.
 
     Raises:
         DataError: there are no images; when a scene is read: a file is missing or is no array of the shape above.
     """
 
-    def __init__(self, split: str, root: str | Path, inverse_depth: bool = False) -> None:
-        self.folder = Path(root) / split
+    def __init__(self, root: Path | None, split: str, inverse_depth: bool = False) -> None:
+        self.folder = split_folder(root, split)
         self.depth_map = InverseDepthMap if inverse_depth else DepthMap
         names = [path.stem for path in (self.folder / "image").glob("*.npy")]
         self.names = sorted(names, key=lambda name: (len(name), name))  # 2 before 10
@@ -38,8 +40,16 @@ class MTAN(Scenes):
             raise DataError(f"there are no .npy files in {self.folder / 'image'}; MTAN's splits are train and val")
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return len(self.names)
+
+    def count_targets(self) -> Mapping[str, int]:
+        """Return how many files each kind of target has."""
+        counts = {
+            target: len(list((self.folder / kind).glob("*.npy")))
+            for target, kind in {"labels": "label", "depth": "depth", "normals": "normal"}.items()
+        }
+        return {target: count for target, count in counts.items() if count}
 
     def read(self, index: int) -> tuple[Scene, str]:
         """Read a scene."""
@@ -54,6 +64,6 @@ class MTAN(Scenes):
         return scene, str(self.folder / "*" / name)
 
     def _read(self, kind: str, name: str, channels: int) -> Tensor | None:
-        """Give one file as channels x H x W, float32; None if this kind is not there at all."""
+        """Read one file as channels x H x W, float32; return None if this kind is not there at all."""
         path = self.folder / kind / f"{name}.npy"
         return read_array(path, channels) if path.parent.is_dir() else None

@@ -2,15 +2,16 @@
 
 import functools
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torchvision import tv_tensors
 
+from inference import DataError
 from multitask.data.files import read_depth, read_image, read_labels, read_normals
 from multitask.data.scenes import DepthMap, Scene, Scenes
-from training import DataError
 
 FILE = Path(__file__).with_name("rooms.parquet")
 ROOM_CLASSES = (
@@ -28,7 +29,7 @@ ROOM_CLASSES = (
     "wall",
     "window",
 )  # NYUv2's thirteen
-METRES = 0.001  # in a step of the stored depth
+METERS = 0.001  # in a step of the stored depth
 
 
 class Rooms(Scenes):
@@ -42,20 +43,27 @@ class Rooms(Scenes):
     and val 40, furnished with the same models. The 100 rooms of test have other furniture, so expect less of them.
 
     Args:
+        root: None: they come with this package.
         split: train, val or test.
 
     Raises:
-        DataError: another split.
+        DataError: another split, or a root.
     """
 
-    def __init__(self, split: str) -> None:
+    def __init__(self, root: None, split: str) -> None:
+        if root is not None:
+            raise DataError(f"the rooms come with this package; leave the data's root out, or set layout for {root}")
         if split not in ("train", "val", "test"):
             raise DataError(f"the rooms have the splits train, val and test; got {split!r}")
         self.numbers = [number for number, room in enumerate(_rooms()) if _split_of(room) == split]
 
     def __len__(self) -> int:
-        """Count the rooms."""
+        """Return the number of rooms."""
         return len(self.numbers)
+
+    def count_targets(self) -> Mapping[str, int]:
+        """Return the number of rooms for each target."""
+        return dict.fromkeys(("labels", "depth", "normals", "boxes"), len(self))
 
     def read(self, index: int) -> tuple[Scene, str]:
         """Decode a room."""
@@ -66,7 +74,7 @@ class Rooms(Scenes):
         scene: Scene = {
             "image": image,
             "labels": read_labels(io.BytesIO(room["label"]), where),
-            "depth": DepthMap(read_depth(io.BytesIO(room["depth"]), where, METRES)),
+            "depth": DepthMap(read_depth(io.BytesIO(room["depth"]), where, METERS)),
             "normals": read_normals(io.BytesIO(room["normal"]), where),
             "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=image.shape[-2:]),
             "boxes_classes": torch.tensor(room["classes"], dtype=torch.int64),

@@ -1,14 +1,15 @@
 """Pictures with what is known of them: the types of the maps, and what every layout on disk has to give."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from training import DataError
+from inference import DataError
+from training.data import Layout
 
 Scene = dict[str, Any]
 
@@ -25,27 +26,15 @@ class NormalMap(tv_tensors.Mask):  # type: ignore[misc]
     """Surface normals, 3 x H x W, floating point, x to the right; all zeros where unknown. Mirrored, x is negated."""
 
 
-class Scenes(Dataset[Scene], ABC):
+class Scenes(Layout):
     """The scenes of one split of a data set, found on disk and read one at a time. Base of the layouts.
 
-    A layout of your own finds the scenes, counts them and reads one. The split comes first; options of its own follow,
-    so that a configuration can give them while the data module gives the split.
-
-    Args:
-        split: which part of the data set: ``train``, ``val`` or ``test``, or whatever its parts are called.
+    A layout of your own finds the scenes, counts them and reads one.
     """
 
     @abstractmethod
-    def __init__(self, split: str) -> None:
-        """Find the scenes; raise DataError where there are none."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Count the scenes."""
-
-    @abstractmethod
     def read(self, index: int) -> tuple[Scene, str]:
-        """Read a scene, and say where it is from, for messages; after the last / stands the scene's own name.
+        """Read a scene and return it with where it is from, for messages; its name follows the last /.
 
         The scene holds ``image`` (``tv_tensors.Image``, 3 x H x W, floating point in [0, 1]) and the targets by name:
         classes as ``tv_tensors.Mask`` (H x W, integer, 255 where unknown), :class:`DepthMap`,
@@ -54,18 +43,27 @@ class Scenes(Dataset[Scene], ABC):
         class of the whole picture (an integer without dimensions). A target that this scene lacks is left out.
         """
 
+    def count_targets(self) -> Mapping[str, int]:
+        """Return how many scenes have each target, as far as that is known without reading them all."""
+        return {}
+
+    def describe(self) -> str:
+        """Describe the split in a few words, with the number of scenes that have each target."""
+        targets = ", ".join(f"{target} {count}" for target, count in self.count_targets().items())
+        return f"{len(self)} scenes" + (f" ({targets})" if targets else "")
+
     def __getitem__(self, index: int) -> Scene:
-        """Give a scene whose maps fit its image; its ``name`` says where it is from."""
+        """Return a scene whose maps fit its image; its ``name`` says where it is from."""
         scene, where = self.read(index)
         check_scene(scene, where)
         return {**scene, "name": where}
 
 
 def check_scene(scene: Scene, where: str) -> None:
-    """Refuse what would spoil a training without a word.
+    """Refuse what would spoil a run without a word.
 
     Args:
-        scene: as :meth:`Scenes.read` gives it.
+        scene: as :meth:`Scenes.read` returns it.
         where: it is from.
 
     Raises:

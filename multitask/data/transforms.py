@@ -54,6 +54,9 @@ class RandomScaleCropFlip:
                 value = F.resized_crop(value, top, left, *size, [height, width], InterpolationMode.BILINEAR)
                 value = _rescaled(value, scale)
             moved[name] = _mirrored(value) if mirror else value
+            if isinstance(value, tv_tensors.BoundingBoxes):
+                # Resizing, and the difference of width and corner, leave them up to 1e-5 outside of the image.
+                moved[name] = F.clamp_bounding_boxes(moved[name])
         for name, boxes in scene.items():
             if isinstance(boxes, tv_tensors.BoundingBoxes):
                 magnified = (height / size[0]) * (width / size[1])

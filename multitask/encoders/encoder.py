@@ -1,22 +1,21 @@
 """What every encoder has: the shape of its features, and its own way to see pictures."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from training import Network
+from inference import Network, Recipe
 
 
 class Encoder(Network):
-    """Base of the encoders: makes N x ``channels`` x H/``stride`` x W/``stride`` of pictures N x 3 x H x W in [0, 1].
+    """Base of the encoders: from pictures N x 3 x H x W in [0, 1] to features N x C x H/``stride`` x W/``stride``.
 
-    An encoder normalises the pictures itself, as its weights expect it (see :class:`Normalize`): so data, drawn
+    An encoder normalizes the pictures itself, as its weights expect it (see :class:`Normalize`): so data, drawn
     pictures and weights from elsewhere cannot disagree.
 
     Args:
-        channels: of the features.
+        channels: C, of the features.
         stride: how many pixels a feature stands for, along each side.
     """
 
@@ -25,8 +24,8 @@ class Encoder(Network):
         self.channels = channels
         self.stride = stride
 
-    def recipe(self) -> dict[str, Any]:
-        """Tell how to make this encoder; one with weights from elsewhere without them, for a checkpoint has its own."""
+    def recipe(self) -> Recipe:
+        """Return how to build this encoder; weights from elsewhere are left out, as a checkpoint has its own."""
         recipe = super().recipe()
         if "weights" in recipe["init_args"]:
             recipe["init_args"]["weights"] = None
@@ -52,5 +51,5 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalise pictures N x 3 x H x W."""
+        """Normalize pictures N x 3 x H x W."""
         return (images - self.mean) / self.std

@@ -14,7 +14,7 @@ ResNet = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 class ResNetEncoder(Encoder):
     """A ResNet of torchvision without its classifier, dilated so that its features stay fine.
 
-    Pictures in [0, 1] are normalised first with the mean and standard deviation of ImageNet, as torchvision's weights
+    Pictures in [0, 1] are normalized first with the mean and standard deviation of ImageNet, as torchvision's weights
     know them.
 
     Args:
@@ -56,6 +56,6 @@ class ResNetEncoder(Encoder):
         self.layers = nn.Sequential(network.layer1, network.layer2, network.layer3, network.layer4)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Make the features of pictures N x 3 x H x W in [0, 1]."""
+        """Compute the features of pictures N x 3 x H x W in [0, 1]."""
         features: Tensor = self.layers(self.stem(self.normalize(images)))
         return features

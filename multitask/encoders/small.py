@@ -1,4 +1,4 @@
-"""A small encoder, for trainings without a GPU."""
+"""A small encoder, for runs without a GPU."""
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class SmallEncoder(Encoder):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Make the features of pictures N x 3 x H x W in [0, 1]."""
+        """Compute the features of pictures N x 3 x H x W in [0, 1]."""
         features: Tensor = self.blocks(self.stem(self.normalize(images)))
         return features
 
@@ -65,5 +65,5 @@ class ResidualBlock(nn.Module):
             self.shortcut.extend([nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the convolutions make of ``x`` to it."""
+        """Add the output of the convolutions to the shortcut."""
         return torch.relu(self.body(x) + self.shortcut(x))

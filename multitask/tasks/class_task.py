@@ -1,4 +1,4 @@
-"""What tasks share that choose among classes, for a pixel or for a picture."""
+"""The base of tasks that choose among classes, for a pixel or for a picture."""
 
 from collections.abc import Iterable
 
@@ -32,24 +32,33 @@ class ClassTask(Task):
         self.cross_entropy = CrossEntropyLoss(ignore_index=ignore_index)
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compute the cross-entropy over what is labelled."""
+        """Compute the cross-entropy over what is labeled."""
         loss: Tensor = self.cross_entropy(prediction, target)
         return loss
 
-    def make_accuracy(self) -> MulticlassAccuracy:
-        """Make the share of what is labelled whose likeliest class is the true one."""
+    def check(self, target: Tensor, size: tuple[int, int]) -> None:
+        """Require classes from 0 to classes - 1, or the one to ignore."""
+        wrong = (target != self.ignore_index) & ((target < 0) | (target >= self.classes))
+        if wrong.any():
+            raise ValueError(
+                f"target must hold classes from 0 to {self.classes - 1}, or {self.ignore_index} to ignore; "
+                f"got {target[wrong][0].item()}"
+            )
+
+    def build_accuracy(self) -> MulticlassAccuracy:
+        """Build the share of what is labeled whose most likely class is the true one."""
         return MulticlassAccuracy(self.classes, average="micro", ignore_index=self.ignore_index, validate_args=False)
 
     def decode(self, prediction: Tensor) -> Tensor:
-        """Give the likeliest class."""
+        """Return the most likely class."""
         return prediction.argmax(1)
 
-    def measure(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
-        """Take the classes of a batch into the measures."""
+    def update(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
+        """Update the metrics with the classes of a batch."""
         metrics.update(values, target.long())
 
-    def constant(self, targets: Iterable[Tensor]) -> Tensor:
-        """Give the most frequent class."""
+    def baseline(self, targets: Iterable[Tensor]) -> Tensor:
+        """Return the most frequent class."""
         counts = torch.zeros(self.classes, dtype=torch.int64)
         for target in targets:
             known = target[(target != self.ignore_index) & (target >= 0) & (target < self.classes)]

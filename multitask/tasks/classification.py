@@ -23,27 +23,45 @@ class Classification(ClassTask):
         width: channels of the head's hidden layer.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"accuracy": "more"}
+    better: ClassVar[Mapping[str, Better]] = {"accuracy": "higher"}
 
     def __init__(self, classes: int, target: str = "class", ignore_index: int = 255, width: int = 64) -> None:
         super().__init__(classes, target, ignore_index, width)
 
-    def make_head(self, channels: int) -> nn.Module:
-        """Make a head that takes the mean over the picture, and gives a logit for each class."""
-        return nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(channels, self.width),
-            nn.ReLU(),
-            nn.Linear(self.width, self.classes),
-        )
+    def build_head(self, channels: int) -> nn.Module:
+        """Build a head that takes the mean over the picture and computes a logit for each class."""
+        return PictureHead(channels, self.width, self.classes)
 
-    def make_metrics(self) -> MetricCollection:
-        """Make ``accuracy``, the share of pictures whose likeliest class is the true one."""
-        return MetricCollection({"accuracy": self.make_accuracy()})
+    def build_metrics(self) -> MetricCollection:
+        """Build ``accuracy``, the share of pictures whose most likely class is the true one."""
+        return MetricCollection({"accuracy": self.build_accuracy()})
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
-        """Draw the pictures over a band in the colour of the class, an eighth of their height; black if ignored."""
+        """Draw the pictures over a band in the color of the class, an eighth of their height; black if ignored."""
         band = images.shape[2] // 8
-        colours = paint(values.long().view(-1, 1, 1).expand(-1, band, images.shape[3]), self.classes)
-        return torch.cat([images[:, :, : images.shape[2] - band], colours], 2)
+        colors = paint(values.long().view(-1, 1, 1).expand(-1, band, images.shape[3]), self.classes)
+        return torch.cat([images[:, :, : images.shape[2] - band], colors], 2)
+
+
+class PictureHead(nn.Sequential):
+    """A head for one prediction for the whole picture: the mean of the features, and two linear layers.
+
+    Args:
+        channels: of the shared features.
+        width: of the hidden layer.
+        outputs: numbers that are predicted for each picture.
+    """
+
+    def __init__(self, channels: int, width: int, outputs: int) -> None:
+        super().__init__(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(channels, width),
+            nn.ReLU(),
+            nn.Linear(width, outputs),
+        )
+
+    def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:  # type: ignore[override]  # one more
+        """Predict N x outputs from features N x channels x h x w; the ``size`` of the pictures does not matter."""
+        prediction: Tensor = super().forward(features)
+        return prediction

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
 from losses import L1Loss
-from multitask.tasks.task import Better, Task, dense_head
+from multitask.tasks.task import Better, DenseHead, Task
 
 SHADES = torch.tensor(
     [[0.99, 0.91, 0.15], [0.37, 0.79, 0.38], [0.13, 0.57, 0.55], [0.23, 0.32, 0.55], [0.27, 0.0, 0.33]]
@@ -18,7 +18,7 @@ SHADES = torch.tensor(
 class Depth(Task):
     """Depth by L1; measured by absolute and relative error, RMSE, and the share of pixels within a factor of 1.25.
 
-    The target is N x 1 x H x W in metres (or inverse depth, whatever the data set has); 0 and NaN mean unknown.
+    The target is N x 1 x H x W in meters (or inverse depth, whatever the data set has); 0 and NaN mean unknown.
 
     Args:
         target: the key of the batch that holds the depth.
@@ -27,7 +27,7 @@ class Depth(Task):
     """
 
     likelihood = "laplace"
-    better: ClassVar[Mapping[str, Better]] = {"abs": "less", "rel": "less", "rmse": "less", "delta_1.25": "more"}
+    better: ClassVar[Mapping[str, Better]] = {"abs": "lower", "rel": "lower", "rmse": "lower", "delta_1.25": "higher"}
 
     def __init__(self, target: str = "depth", farthest: float = 10.0, width: int = 64) -> None:
         super().__init__(target, width)
@@ -36,9 +36,9 @@ class Depth(Task):
         self.farthest = farthest
         self.l1 = L1Loss()
 
-    def make_head(self, channels: int) -> nn.Module:
-        """Make a head that gives the depth at every place, at first about a third of ``farthest``."""
-        head = dense_head(channels, self.width, 1)
+    def build_head(self, channels: int) -> nn.Module:
+        """Build a head that predicts the depth at every pixel, at first about a third of ``farthest``."""
+        head = DenseHead(channels, self.width, 1)
         # L1 moves a bias by no more than the learning rate in a step: from 0 the way would be long.
         nn.init.constant_(cast(Tensor, head[-1].bias), self.farthest / 3)
         return head
@@ -49,15 +49,15 @@ class Depth(Task):
         return loss
 
     def decode(self, prediction: Tensor) -> Tensor:
-        """Give the prediction itself."""
+        """Return the prediction itself."""
         return prediction
 
-    def make_metrics(self) -> MetricCollection:
-        """Make ``abs`` and ``rmse`` in the unit of the target, ``rel``, and ``delta_1.25`` in [0, 1]."""
+    def build_metrics(self) -> MetricCollection:
+        """Build ``abs`` and ``rmse`` in the unit of the target, ``rel``, and ``delta_1.25`` in [0, 1]."""
         return MetricCollection({"errors": DepthErrors()})
 
-    def constant(self, targets: Iterable[Tensor]) -> Tensor:
-        """Give the mean depth."""
+    def baseline(self, targets: Iterable[Tensor]) -> Tensor:
+        """Return the mean depth."""
         total, count = torch.zeros((), dtype=torch.float64), 0
         for target in targets:
             known = known_depth(target)
@@ -87,7 +87,7 @@ class DepthErrors(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Take predictions and targets N x 1 x H x W into account."""
+        """Update the sums with predictions and targets, N x 1 x H x W."""
         known = known_depth(target)
         target, prediction = torch.where(known, target, 1).double(), torch.where(known, prediction, 1).double()
         error = (prediction - target).abs()
@@ -97,11 +97,11 @@ class DepthErrors(Metric):
         self.count += known.sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Give the measures as numbers."""
+        """Return the metrics by their names."""
         absolute, relative, square, within = self.sums / self.count
         return {"abs": absolute, "rel": relative, "rmse": square.sqrt(), "delta_1.25": within}
 
 
 def known_depth(depth: Tensor) -> Tensor:
-    """Where a depth is known: neither 0 nor NaN."""
+    """Return where a depth is known: neither 0 nor NaN."""
     return depth > 0

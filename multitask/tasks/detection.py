@@ -49,7 +49,7 @@ class Detection(Task):
     """
 
     likelihood = "categorical"
-    better: ClassVar[Mapping[str, Better]] = {"map": "more", "map_50": "more", "map_75": "more"}
+    better: ClassVar[Mapping[str, Better]] = {"map": "higher", "map_50": "higher", "map_75": "higher"}
 
     def __init__(self, classes: int, target: str = "boxes", width: int = 64, depth: int = 2) -> None:
         super().__init__(target, width)
@@ -61,14 +61,9 @@ class Detection(Task):
         self.giou = GIoULoss(validate=False)  # the boxes are checked below
         self.bce = BCEWithLogitsLoss(validate=False)
 
-    def make_head(self, channels: int) -> nn.Module:
-        """Make the two towers of FCOS."""
+    def build_head(self, channels: int) -> nn.Module:
+        """Build the two towers of FCOS."""
         return FCOSHead(channels, self.width, self.depth, self.classes)
-
-    def forward(self, features: Tensor, size: tuple[int, int]) -> Places:
-        """Predict from the shared features, for pictures of ``size`` (height and width)."""
-        places: Places = self.head(features, size)
-        return places
 
     def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor:
         """Compute focal loss + GIoU loss + cross-entropy of centre-ness, over pictures whose boxes are known.
@@ -76,8 +71,7 @@ class Detection(Task):
         Raises:
             ValueError: boxes that are inverted or outside of the picture, or classes that do not exist.
         """
-        for truth in target:
-            self._check(truth, prediction.size)
+        self.check(target, prediction.size)
         known = torch.tensor([truth is not None for truth in target], device=prediction.logits.device)
         truths = [truth for truth in target if truth is not None]
         if not truths:
@@ -99,9 +93,13 @@ class Detection(Task):
         )
         return loss
 
-    def _check(self, truth: Boxes | None, size: tuple[int, int]) -> None:
-        if truth is None:
-            return
+    def check(self, target: Sequence[Boxes | None], size: tuple[int, int]) -> None:
+        """Require boxes inside the pictures, with classes that exist."""
+        for truth in target:
+            if truth is not None:
+                self._check(truth, size)
+
+    def _check(self, truth: Boxes, size: tuple[int, int]) -> None:
         boxes, labels = truth["boxes"], truth["labels"]
         if boxes.shape != (len(labels), 4) or labels.dim() != 1:
             raise ValueError(f"boxes must be M x 4 with M labels; got {tuple(boxes.shape)} and {tuple(labels.shape)}")
@@ -118,7 +116,7 @@ class Detection(Task):
 
     @torch.no_grad()
     def decode(self, prediction: Places) -> list[Boxes]:
-        """Give each picture's detections, the best first: ``boxes`` D x 4 in the picture, ``labels``, ``scores``."""
+        """Return each picture's detections, the best first: ``boxes`` D x 4 in the picture, ``labels``, ``scores``."""
         scores = (prediction.logits.sigmoid() * prediction.centreness.sigmoid().unsqueeze(-1)).sqrt()
         detections = []
         for picture, boxes in zip(scores.flatten(1), prediction.boxes, strict=True):
@@ -130,39 +128,39 @@ class Detection(Task):
             detections.append({"boxes": boxes[kept], "labels": labels[kept], "scores": best[kept]})
         return detections
 
-    def make_metrics(self) -> MetricCollection:
-        """Make ``map``, the average precision over IoUs from 0.5 to 0.95, and ``map_50`` and ``map_75`` at these."""
+    def build_metrics(self) -> MetricCollection:
+        """Build ``map``, the average precision over IoUs from 0.5 to 0.95, and ``map_50`` and ``map_75`` at these."""
         return MetricCollection({"precision": AveragePrecision()})
 
-    def measure(self, metrics: MetricCollection, values: Sequence[Boxes], target: Sequence[Boxes | None]) -> None:
-        """Take the detections of a batch into the measures."""
+    def update(self, metrics: MetricCollection, values: Sequence[Boxes], target: Sequence[Boxes | None]) -> None:
+        """Update the metrics with the detections of a batch."""
         known = [(ours, truth) for ours, truth in zip(values, target, strict=True) if truth is not None]
         metrics.update([ours for ours, _ in known], [truth for _, truth in known])
 
-    def constant(self, targets: Iterable[Sequence[Boxes | None]]) -> Boxes:
-        """Give no boxes."""
+    def baseline(self, targets: Iterable[Sequence[Boxes | None]]) -> Boxes:
+        """Return no boxes."""
         return {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64), "scores": torch.empty(0)}
 
     def draw(self, values: Sequence[Boxes | None], images: Tensor) -> Tensor:
-        """Draw boxes in the colours of their classes: detections with a score of at least DRAWN, or true ones."""
+        """Draw boxes in the colors of their classes: detections with a score of at least DRAWN, or true ones."""
         return torch.stack([self._draw(truth, image) for truth, image in zip(values, images, strict=True)])
 
     def _draw(self, truth: Boxes | None, image: Tensor) -> Tensor:
         if truth is None:
             return image
-        shown = truth.get("scores", torch.ones(len(truth["labels"]))) >= DRAWN
+        shown = truth.get("scores", torch.ones_like(truth["labels"], dtype=torch.float32)) >= DRAWN
         boxes, labels = truth["boxes"][shown].flip(0), truth["labels"][shown].flip(0)  # the best last, over the others
         if not len(boxes):
             return image
         # A box of pixels 2 to 9 ends at 10; what is drawn ends on the last pixel.
         boxes = torch.cat([boxes[:, :2], torch.maximum(boxes[:, :2], boxes[:, 2:] - 1)], 1)
-        colours = (255 * palette(self.classes)).round().int().tolist()
-        drawn: Tensor = draw_bounding_boxes(image, boxes, colors=[tuple(colours[label]) for label in labels.tolist()])
-        return drawn
+        colors = (255 * palette(self.classes)).round().int().tolist()
+        drawn = draw_bounding_boxes(image, boxes, colors=[tuple(colors[label]) for label in labels.tolist()])
+        return drawn.to(image.device)  # it draws on the CPU, and leaves the picture there
 
 
 class AveragePrecision(MeanAveragePrecision):
-    """COCO's average precision of boxes, without what torchmetrics tells beside it.
+    """COCO's average precision of boxes, without what torchmetrics reports beside it.
 
     Where there is no true box it is not defined: NaN.
     """
@@ -171,10 +169,11 @@ class AveragePrecision(MeanAveragePrecision):
         """Gather whole lists: picture by picture, as in torchmetrics, processes with more pictures wait for ever."""
         for name in self._reductions:
             lists: list[Any] = [None] * torch.distributed.get_world_size(process_group)
-            torch.distributed.all_gather_object(lists, getattr(self, name), process_group)
+            on_cpu = [value.cpu() for value in getattr(self, name)]  # pickled tensors would land on the sender's GPU
+            torch.distributed.all_gather_object(lists, on_cpu, process_group)
             setattr(self, name, [value.to(self.device) for values in lists for value in values])
 
     def compute(self) -> dict[str, Tensor]:
-        """Give ``map``, ``map_50`` and ``map_75``."""
+        """Return ``map``, ``map_50`` and ``map_75``."""
         values = super().compute()
         return {name: torch.where(values[name] < 0, torch.nan, values[name]) for name in ("map", "map_50", "map_75")}

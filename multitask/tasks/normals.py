@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 
 from losses import CosineLoss
-from multitask.tasks.task import Better, Task, dense_head
+from multitask.tasks.task import Better, DenseHead, Task
 
 THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
 BINS_PER_DEGREE = 20
@@ -27,20 +27,20 @@ class Normals(Task):
 
     likelihood = "gaussian"
     better: ClassVar[Mapping[str, Better]] = {
-        "mean": "less",
-        "median": "less",
-        "within_11.25": "more",
-        "within_22.5": "more",
-        "within_30": "more",
+        "mean": "lower",
+        "median": "lower",
+        "within_11.25": "higher",
+        "within_22.5": "higher",
+        "within_30": "higher",
     }
 
     def __init__(self, target: str = "normals", width: int = 64) -> None:
         super().__init__(target, width)
         self.cosine = CosineLoss()
 
-    def make_head(self, channels: int) -> nn.Module:
-        """Make a head that gives a vector at every place; only its direction counts."""
-        return dense_head(channels, self.width, 3)
+    def build_head(self, channels: int) -> nn.Module:
+        """Build a head that predicts a vector at every pixel; only its direction counts."""
+        return DenseHead(channels, self.width, 3)
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compute one minus the cosine of the angle, over pixels whose normal is known."""
@@ -48,15 +48,15 @@ class Normals(Task):
         return loss
 
     def decode(self, prediction: Tensor) -> Tensor:
-        """Give the vectors the length 1."""
+        """Return the vectors at length 1."""
         return F.normalize(prediction.float(), dim=1)
 
-    def make_metrics(self) -> MetricCollection:
-        """Make ``mean`` and ``median`` in degrees, and ``within_11.25``, ``within_22.5``, ``within_30`` in [0, 1]."""
+    def build_metrics(self) -> MetricCollection:
+        """Build ``mean`` and ``median`` in degrees, and ``within_11.25``, ``within_22.5``, ``within_30`` in [0, 1]."""
         return MetricCollection({"angles": NormalAngles()})
 
-    def constant(self, targets: Iterable[Tensor]) -> Tensor:
-        """Give the direction of the mean normal, 3 x 1 x 1."""
+    def baseline(self, targets: Iterable[Tensor]) -> Tensor:
+        """Return the direction of the mean normal, 3 x 1 x 1."""
         total = torch.stack([target.sum((0, 2, 3), dtype=torch.float64).cpu() for target in targets]).sum(0)
         return F.normalize(total.float(), dim=0).view(3, 1, 1)
 
@@ -84,7 +84,7 @@ class NormalAngles(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Take predictions and targets N x 3 x H x W into account."""
+        """Update the counts with predictions and targets, N x 3 x H x W."""
         known = known_normals(target)
         x, y = (F.normalize(normals.float(), dim=1) for normals in (prediction, target))
         # Of an arc cosine near 1 half of the digits are lost; this keeps them.
@@ -95,7 +95,7 @@ class NormalAngles(Metric):
         self.total += degrees.sum(dtype=torch.float64)
 
     def compute(self) -> dict[str, Tensor]:
-        """Give the measures as numbers."""
+        """Return the metrics by their names."""
         count = self.histogram.sum()
         median = torch.searchsorted(self.histogram.cumsum(0), (count + 1) // 2) / BINS_PER_DEGREE
         shares = {f"within_{t:g}": n / count for t, n in zip(THRESHOLDS, self.within, strict=True)}
@@ -103,5 +103,5 @@ class NormalAngles(Metric):
 
 
 def known_normals(normals: Tensor) -> Tensor:
-    """Where a normal is known: not all zeros, and no NaN."""
+    """Return where a normal is known: not all zeros, and no NaN."""
     return normals.square().sum(1) > 0

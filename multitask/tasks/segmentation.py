@@ -8,7 +8,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from multitask.tasks.class_task import ClassTask
-from multitask.tasks.task import Better, dense_head, paint
+from multitask.tasks.task import Better, DenseHead, paint
 
 
 class Segmentation(ClassTask):
@@ -23,20 +23,20 @@ class Segmentation(ClassTask):
         width: channels of the head's hidden layer.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"miou": "more", "pixel_accuracy": "more"}
+    better: ClassVar[Mapping[str, Better]] = {"miou": "higher", "pixel_accuracy": "higher"}
 
     def __init__(self, classes: int, target: str = "labels", ignore_index: int = 255, width: int = 64) -> None:
         super().__init__(classes, target, ignore_index, width)
 
-    def make_head(self, channels: int) -> nn.Module:
-        """Make a head that gives a logit for each class at every place."""
-        return dense_head(channels, self.width, self.classes)
+    def build_head(self, channels: int) -> nn.Module:
+        """Build a head that computes a logit for each class at every pixel."""
+        return DenseHead(channels, self.width, self.classes)
 
-    def make_metrics(self) -> MetricCollection:
-        """Make ``miou``, the mean over classes that are predicted or true somewhere, and ``pixel_accuracy``."""
+    def build_metrics(self) -> MetricCollection:
+        """Build ``miou``, the mean over classes that are predicted or true somewhere, and ``pixel_accuracy``."""
         miou = MulticlassJaccardIndex(self.classes, ignore_index=self.ignore_index, validate_args=False)
-        return MetricCollection({"miou": miou, "pixel_accuracy": self.make_accuracy()})
+        return MetricCollection({"miou": miou, "pixel_accuracy": self.build_accuracy()})
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
-        """Paint each class with a colour of its own, ignored pixels black."""
+        """Paint each class with a color of its own, ignored pixels black."""
         return paint(values.long(), self.classes)

@@ -1,4 +1,4 @@
-"""What every task has: a head on the shared features, a loss, measures, and a way to be looked at."""
+"""What every task has: a head on the shared features, a loss, metrics, and a way to be looked at."""
 
 import colorsys
 from abc import abstractmethod
@@ -10,19 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
-from losses.uncertainty import Likelihood
-from training import Network
+from inference import Network
+from losses.weighting import Likelihood
 
-Better = Literal["more", "less"]
+Better = Literal["higher", "lower"]
 
 
 class Task(Network):
     """Base of the tasks. A task of your own is one class: name it in the configuration, and it is trained.
 
+    A task holds no weights. The model asks it for a head when it is built, and for the rest as it trains.
+
     Attributes:
         likelihood: what its loss is like, for uncertainty weighting: ``gaussian`` like squared errors, ``laplace`` like
             absolute errors, ``categorical`` like cross-entropies.
-        better: the measures, and whether more or less of them is better; the first stands for the task in tables.
+        better: the metrics, and whether a higher or a lower value is better; the first stands for the task in tables.
 
     Args:
         target: the key of the batch that holds what this task shall predict.
@@ -31,7 +33,6 @@ class Task(Network):
 
     likelihood: ClassVar[Likelihood]
     better: ClassVar[Mapping[str, Better]]
-    head: nn.Module
 
     def __init__(self, target: str, width: int) -> None:
         super().__init__()
@@ -41,34 +42,51 @@ class Task(Network):
         self.width = width
 
     @abstractmethod
-    def make_head(self, channels: int) -> nn.Module:
-        """Make the network from the shared features, N x channels x h x w, to the prediction."""
+    def build_head(self, channels: int) -> nn.Module:
+        """Build the network from the shared features to the prediction.
+
+        It is called with the features, N x channels x h x w, and the height and width of the pictures; see
+        :class:`DenseHead`.
+        """
 
     @abstractmethod
     def loss(self, prediction: Any, target: Any) -> Tensor:
         """Compute the loss, a scalar, over what has a label in ``target``."""
 
+    def check(self, target: Any, size: tuple[int, int]) -> None:
+        """Require that a target fits the task; unless a task says otherwise, every target does.
+
+        The model checks a target where its loss was refused, scene by scene, to name the scene to blame.
+
+        Args:
+            target: of a batch.
+            size: height and width of its pictures.
+
+        Raises:
+            ValueError: says what is wrong with it.
+        """
+
     @abstractmethod
     def decode(self, prediction: Any) -> Any:
-        """Make of a prediction what it says, in the form of the target."""
+        """Return what a prediction says, in the form of the target."""
 
     @abstractmethod
-    def make_metrics(self) -> MetricCollection:
-        """Make the measures, without state of other runs."""
+    def build_metrics(self) -> MetricCollection:
+        """Build the metrics, without state of other runs."""
 
-    def measure(self, metrics: MetricCollection, values: Any, target: Any) -> None:
-        """Take a batch, decoded, into the measures."""
+    def update(self, metrics: MetricCollection, values: Any, target: Any) -> None:
+        """Update the metrics with a batch of decoded predictions and their target."""
         metrics.update(values, target)
 
     @abstractmethod
     def draw(self, values: Any, images: Tensor) -> Tensor:
         """Draw targets of ``images``, or decoded predictions, as pictures of their shape, N x 3 x H x W in [0, 1]."""
 
-    def constant(self, targets: Iterable[Any]) -> Any:
-        """Give what to predict without looking: one value for all places of all pictures, that expands to a target.
+    def baseline(self, targets: Iterable[Any]) -> Any:
+        """Return what to predict without looking: one value for all places of all pictures, that expands to a target.
 
         Args:
-            targets: of batches of the scenes that are trained on.
+            targets: of batches of the training scenes.
 
         Returns:
             A tensor that expands to the shape of a target; or the entry for one picture, where targets are lists. None,
@@ -76,40 +94,42 @@ class Task(Network):
         """
         return None
 
-    def forward(self, features: Tensor, size: tuple[int, int]) -> Any:
-        """Predict from the shared features; maps are brought to ``size``, height and width of the pictures."""
-        prediction: Tensor = self.head(features)
-        if prediction.dim() == 4 and prediction.shape[2:] != size:
-            prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
-        return prediction
 
-
-def dense_head(channels: int, width: int, outputs: int) -> nn.Sequential:
-    """Make a head for a prediction at every place: a 3 x 3 convolution with batch norm, and a 1 x 1 one.
+class DenseHead(nn.Sequential):
+    """A head for a prediction at every pixel: a 3 x 3 convolution with batch norm, a 1 x 1 one, and interpolation.
 
     Args:
         channels: of the shared features.
         width: of the hidden layer.
-        outputs: numbers that are predicted at each place.
+        outputs: numbers that are predicted for each pixel.
     """
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.Conv2d(width, outputs, 1),
-    )
+
+    def __init__(self, channels: int, width: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, outputs, 1),
+        )
+
+    def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:  # type: ignore[override]  # one more
+        """Predict N x outputs x H x W from features N x channels x h x w, for pictures of ``size``, H and W."""
+        prediction: Tensor = super().forward(features)
+        if prediction.shape[2:] != size:
+            prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
+        return prediction
 
 
 def palette(classes: int) -> Tensor:
-    """Make a colour for each class, classes x 3 in [0, 1]: the golden ratio takes neighbours far apart."""
-    colours = [
+    """Return a color for each class, classes x 3 in [0, 1]: the golden ratio takes neighbors far apart."""
+    colors = [
         colorsys.hsv_to_rgb(0.618 * c % 1, 0.55 + 0.4 * (c % 2), 0.95 - 0.25 * (c % 3 == 2)) for c in range(classes)
     ]
-    return torch.tensor(colours)
+    return torch.tensor(colors)
 
 
 def paint(values: Tensor, classes: int) -> Tensor:
-    """Paint classes N x H x W with the colours of the palette; classes outside [0, classes) become black."""
+    """Paint classes N x H x W with the colors of the palette; classes outside [0, classes) become black."""
     known = (values >= 0) & (values < classes)
     pictures = palette(classes).to(values.device)[torch.where(known, values, 0)] * known.unsqueeze(-1)
     return pictures.movedim(-1, 1)

@@ -1,9 +1,9 @@
 """Paired pictures: layouts on disk, transforms, and the data modules that serve them."""
 
+from inference import DataError
 from pix2pix.data.emoji import Emoji
 from pix2pix.data.module import PairedImages
 from pix2pix.data.pairs import Pairs, SideBySide, TwoFolders
 from pix2pix.data.parquet import Parquet
-from training import DataError
 
 __all__ = ["DataError", "Emoji", "PairedImages", "Pairs", "Parquet", "SideBySide", "TwoFolders"]

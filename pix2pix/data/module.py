@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch import Generator, Tensor
+from torch.utils.data import default_collate
 
+from inference import DataError
 from pix2pix.data.images import MODES, as_tensor
 from pix2pix.data.pairs import Pairs, SideBySide
 from pix2pix.data.transforms import PairTransform, Side, Size
-from training import DataError, ResumableData, run_seed, seed_of
+from training.data import EpochDataset, ResumableData, Split
 
 Direction = Literal["AtoB", "BtoA"]
 
@@ -24,29 +24,30 @@ class Pair(TypedDict):
     name: str
 
 
-class PairedImages(ResumableData):
+class PairedImages(ResumableData[Pairs]):
     """Pairs of pictures on disk: ``root/train``, ``root/val`` and ``root/test``.
 
     Batches are dictionaries: ``input`` and ``target``, N x C x H x W in [-1, 1], and ``name``, N strings.
 
     A picture's augmentation depends on the run's seed, the epoch and the picture alone, and an epoch's order on the
-    seed and the epoch. The trainer is to leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
+    seed and the epoch. The trainer must leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
 
     Args:
         root: the data set's folder.
         layout: how pairs lie in it: ``SideBySide`` (A and B are the halves of one picture), ``TwoFolders`` (A and B in
-            folders of their own), ``Parquet``, or a class of your own that is made like these.
+            folders of their own), ``Parquet``, ``Emoji`` (drawn there when they are missing), or a class of your own
+            that is built like these.
         direction: AtoB makes A the input and B the target; BtoA the other way round.
         load_size: height and width that training pictures are resized to before cropping, one number for squares;
             null leaves them as they are.
         crop_size: height and width of what is cut out of that at random; null takes the whole. Evaluation resizes whole
             pictures to it.
         flip: whether half of the training pairs are mirrored left to right.
-        label_maps: which side holds labels (flat colours) and not photographs: input, target or both; they are resized
-            without mixing colours.
+        label_maps: which side holds labels (flat colors) and not photographs: input, target or both; they are resized
+            without mixing colors.
         color_jitter: how much brightness, contrast and saturation of the training inputs change, in [0, 1): 0.2 is a
             factor from 0.8 to 1.2 each. For 1 or 3 input channels.
-        input_channels: channels that inputs are converted to: 1 (grey), 3 (RGB) or 4 (RGBA).
+        input_channels: channels that inputs are converted to: 1 (gray), 3 (RGB) or 4 (RGBA).
         target_channels: channels that targets are converted to: 1, 3 or 4.
         batch_size: pairs in a batch, for each process.
         num_workers: processes that load pictures; 0 loads them in the main one.
@@ -60,7 +61,7 @@ class PairedImages(ResumableData):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         layout: Callable[[Path, str], Pairs] = SideBySide,
         direction: Direction = "AtoB",
         load_size: Size | None = 286,
@@ -76,46 +77,49 @@ class PairedImages(ResumableData):
         val_split: str = "val",
         test_split: str = "test",
     ) -> None:
-        super().__init__(batch_size, num_workers)
+        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split)
         for name, channels in ("input_channels", input_channels), ("target_channels", target_channels):
             if channels not in MODES:
                 raise ValueError(f"{name} must be 1, 3 or 4; got {channels}")
         if color_jitter and input_channels == 4:
             raise ValueError("color_jitter works on 1 or 3 input_channels; got 4")
-        self.root = Path(root)
-        self.layout = layout
         self.direction = direction
         self.transform = PairTransform(load_size, crop_size, flip, label_maps, color_jitter)
         self.channels = (input_channels, target_channels)
-        self.folders = {"train": train_split, "val": val_split, "test": test_split}
-        self.splits: dict[str, Pairs] = {}
 
-    def pairs(self, split: str) -> Pairs:
-        """Give the pairs of ``train``, ``val`` or ``test`` as they lie on disk."""
-        if split not in self.splits:
-            self.splits[split] = self.layout(self.root, self.folders[split])
-        return self.splits[split]
-
-    def dataset(self, split: str, augment: bool = False) -> "PairDataset":
-        """Give the pairs of ``train``, ``val`` or ``test`` as the networks see them: ``dataset[epoch, index]``.
+    def dataset(self, split: Split, augment: bool = False) -> "PairDataset":
+        """Return the pairs of ``train``, ``val`` or ``test`` as the networks see them: ``dataset[epoch, index]``.
 
         Args:
             split: which.
             augment: as in training; otherwise as in evaluation, where nothing is random.
         """
-        return PairDataset(self.pairs(split), self.transform, self.direction, self.channels, augment)
+        return PairDataset(self.layout(split), self.transform, self.direction, self.channels, augment)
 
-    def collate(self, samples: list[Pair]) -> dict[str, Any]:
-        """Make a batch of pairs; see :func:`collate`."""
-        return collate(samples)
+    @staticmethod
+    def collate(samples: list[Pair]) -> dict[str, Any]:
+        """Build a batch of pairs.
+
+        Raises:
+            DataError: their sizes differ.
+        """
+        first = samples[0]["input"].shape
+        for pair in samples:
+            if (shape := pair["input"].shape) != first:
+                raise DataError(
+                    f"{pair['name']}: {shape[1]} x {shape[2]} pixels (height x width), while {samples[0]['name']} of "
+                    f"the same batch has {first[1]} x {first[2]}; set load_size or crop_size, or batch_size to 1"
+                )
+        batch: dict[str, Any] = default_collate(samples)
+        return batch
 
 
-class PairDataset(Dataset[Pair]):
+class PairDataset(EpochDataset[Pairs]):
     """Pairs as the networks see them, by (epoch, index).
 
     Args:
         pairs: what lies on disk.
-        transform: makes it what the networks see.
+        transform: turns it into what the networks see.
         direction: which of A and B is the input.
         channels: of input and target.
         augment: as in training.
@@ -129,45 +133,19 @@ class PairDataset(Dataset[Pair]):
         channels: tuple[int, int],
         augment: bool,
     ) -> None:
-        self.pairs = pairs
+        super().__init__(pairs, augment)
         self.transform = transform
         self.direction = direction
         self.channels = channels
-        self.augment = augment
 
-    def __len__(self) -> int:
-        """Count the pairs."""
-        return len(self.pairs)
-
-    def __getitem__(self, key: tuple[int, int]) -> Pair:
+    def sample(self, index: int, random: Generator | None) -> Pair:
         """Read one pair and transform it."""
-        epoch, index = key
-        a, b = self.pairs.read(index)
+        a, b = self.layout.read(index)
         images = (a, b) if self.direction == "AtoB" else (b, a)
         source, target = (as_tensor(*each) for each in zip(images, self.channels, strict=True))
-        random = None
-        if self.augment:
-            random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
-        name = self.pairs.names[index]
+        name = self.layout.names[index]
         try:
             source, target = self.transform(source, target, random)
         except ValueError as error:
             raise DataError(f"{name}: {error}") from None
         return {"input": source, "target": target, "name": name}
-
-
-def collate(pairs: list[Pair]) -> dict[str, Any]:
-    """Make a batch of pairs.
-
-    Raises:
-        DataError: their sizes differ.
-    """
-    first = pairs[0]["input"].shape
-    for pair in pairs:
-        if (shape := pair["input"].shape) != first:
-            raise DataError(
-                f"{pair['name']}: {shape[1]} x {shape[2]} pixels (height x width), while {pairs[0]['name']} of the "
-                f"same batch has {first[1]} x {first[2]}; set load_size or crop_size, or batch_size to 1"
-            )
-    batch: dict[str, Any] = default_collate(pairs)
-    return batch

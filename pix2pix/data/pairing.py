@@ -4,16 +4,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from pix2pix.data.images import EXTENSIONS, open_image
+from inference import DataError, read_upright
+from inference.pictures import EXTENSIONS
 from pix2pix.data.pairs import sizes_differ
-from training import DataError
 
 
 def pair(a: str, b: str, out: str) -> None:
     """Write a picture that holds A and B side by side for every name that is in both folders.
 
     Folders below them (train, val, test) are kept. A name counts without its ending: A/train/1.jpg goes with
-    B/train/1.png, to OUT/train/1.png. What is skipped is said, with the reason; existing files are left alone.
+    B/train/1.png, to OUT/train/1.png. What is skipped is printed, with the reason; existing files are left alone.
 
     Args:
         a: folder of the pictures that become the left halves.
@@ -62,7 +62,7 @@ def _join(left: list[Path], right: list[Path], target: Path, a: str, b: str) -> 
             raise DataError(f"{len(files)} pictures of this name in {folder}: {', '.join(f.name for f in files)}")
     if target.exists():
         raise DataError(f"{target} is there already")
-    image_a, image_b = open_image(left[0]), open_image(right[0])
+    image_a, image_b = read_upright(left[0]), read_upright(right[0])
     if image_a.size != image_b.size:
         raise DataError(f"A has {sizes_differ(image_a, image_b)} as B")
     mode = image_a.mode if image_a.mode == image_b.mode and image_a.mode in ("L", "RGBA") else "RGB"

@@ -1,16 +1,20 @@
 """How pairs of pictures lie on disk. A new layout is one more class like these."""
 
-from abc import ABC, abstractmethod
+import glob
+from abc import abstractmethod
 from pathlib import Path
 
 from PIL import Image
 
-from pix2pix.data.images import list_images, open_image
-from training import DataError
+from inference import DataError, list_pictures, read_upright
+from inference.pictures import EXTENSIONS
+from training.data import Layout
 
 
-class Pairs(ABC):
-    """The pairs of one split of a data set, found on disk and read one at a time.
+class Pairs(Layout):
+    """The pairs of one split of a data set, found on disk and read one at a time. Base of the layouts.
+
+    A layout of your own finds the pairs and names them, and reads one.
 
     Args:
         root: the data set's folder.
@@ -31,22 +35,26 @@ class Pairs(ABC):
         """Read A and B of one pair; raise DataError where they cannot be read or differ in size."""
 
     def __len__(self) -> int:
-        """Count the pairs."""
+        """Return the number of pairs."""
         return len(self.names)
+
+    def describe(self) -> str:
+        """Describe the split in a few words."""
+        return f"{len(self)} pairs"
 
 
 class SideBySide(Pairs):
     """A and B as the left and right half of one picture: ``root/split/NAME.png``, the layout of facades and maps."""
 
     def __init__(self, root: Path, split: str) -> None:
-        self.files = list_images(root / split)
+        self.files = list_pictures(root / split)
         self.names = [file.stem for file in self.files]
         _refuse_same_names(self.files)
 
     def read(self, index: int) -> tuple[Image.Image, Image.Image]:
         """Split one picture down the middle."""
         file = self.files[index]
-        image = open_image(file)
+        image = read_upright(file)
         if image.width % 2:
             raise DataError(
                 f"{file}: {image.width} pixels wide, which does not split into A and B of equal width; "
@@ -70,7 +78,7 @@ class TwoFolders(Pairs):
         folders = root / folder_a / split, root / folder_b / split
         files = []
         for folder in folders:
-            images = list_images(folder)
+            images = list_pictures(folder)
             _refuse_same_names(images)
             files.append({file.stem: file for file in images})
         self.files_a, self.files_b = files
@@ -78,20 +86,22 @@ class TwoFolders(Pairs):
         for present, absent, folder in sides:
             if alone := sorted(present.keys() - absent.keys()):
                 more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
-                raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}")
+                found = next(folder.glob(f"{glob.escape(alone[0])}.*"), None)
+                instead = f"; {found.name} there is not a picture of {' '.join(EXTENSIONS)}" if found else ""
+                raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}{instead}")
         self.names = list(self.files_a)
 
     def read(self, index: int) -> tuple[Image.Image, Image.Image]:
         """Read the two files of one name."""
         name = self.names[index]
-        a, b = open_image(self.files_a[name]), open_image(self.files_b[name])
+        a, b = read_upright(self.files_a[name]), read_upright(self.files_b[name])
         if a.size != b.size:
             raise DataError(f"{self.files_a[name]}: {sizes_differ(a, b)} as {self.files_b[name]}")
         return a, b
 
 
 def sizes_differ(a: Image.Image, b: Image.Image) -> str:
-    """Say it, with both sizes."""
+    """Return the middle of a message about two pictures whose sizes should be the same."""
     return f"{a.width} x {a.height} pixels, not the same {b.width} x {b.height}"
 
 

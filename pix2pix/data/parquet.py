@@ -7,9 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from pix2pix.data.images import open_image
+from inference import DataError, read_upright
 from pix2pix.data.pairs import Pairs, sizes_differ
-from training import DataError
 
 
 class Parquet(Pairs):
@@ -48,7 +47,7 @@ class Parquet(Pairs):
     def read(self, index: int) -> tuple[Image.Image, Image.Image]:
         """Decode the two pictures of one row."""
         name = self.names[index]
-        a, b = (open_image(io.BytesIO(column[index].as_py() or b""), name) for column in self.columns)
+        a, b = (read_upright(io.BytesIO(column[index].as_py() or b""), name) for column in self.columns)
         if a.size != b.size:
             raise DataError(f"{name}: A has {sizes_differ(a, b)} as B")
         return a, b

@@ -162,6 +162,11 @@ def vae() -> Inputs:
     return seeded(4, 3, 2), classes(4, 3, 2, below=2).double(), seeded(4, 2), seeded(4, 2).flip(0)
 
 
+def gan_loss_with_labels(x: Tensor, real: bool, **options: Any) -> Tensor:
+    label = options.pop("real_label", 1.0)
+    return losses.gan_loss(x, torch.full_like(x, torch.tensor(label).item()), real, **options)
+
+
 CASES = [
     *(
         case(name, regression, nothing=masked, sum_of_none=name != "RMSELoss", options=options)
@@ -189,15 +194,15 @@ CASES = [
         "CrossEntropyLoss",
         logits_and_classes,
         note=" weighted",
-        options={"weight": [0.5, 1.0, 2.0, 0.0, 3.0], "label_smoothing": 0.1},
+        options={"weight": [0.1, 1.0, 2.0, 0.0, 3.0], "label_smoothing": 0.1},
         nothing=ignored,
     ),
     case("CrossEntropyLoss", lambda: (seeded(4, 5, 3), seeded(4, 5, 3).flip(0).softmax(1)), note=" of probabilities"),
-    case("FocalLoss", logits_and_classes, options={"alpha": [0.5, 1.0, 2.0, 0.0, 3.0]}, nothing=ignored),
+    case("FocalLoss", logits_and_classes, options={"alpha": [0.1, 1.0, 2.0, 0.0, 3.0]}, nothing=ignored),
     case("FocalLoss", logits_and_classes, note=" below one", options={"gamma": 0.5}, nothing=ignored),
     case("KLDivWithLogitsLoss", lambda: (seeded(4, 5, 3), seeded(4, 5, 3).flip(0)), options={"temperature": 2.0}),
     case("ProbabilityL1Loss", logits_and_classes, nothing=ignored),
-    case("BCEWithLogitsLoss", logits_and_labels, options={"pos_weight": [1.0, 2.0, 3.0]}, nothing=masked),
+    case("BCEWithLogitsLoss", logits_and_labels, options={"pos_weight": [0.1, 2.0, 3.0]}, nothing=masked),
     case(
         "BCEFromProbs",
         lambda: (seeded(4, 3).sigmoid(), classes(4, 3, below=2).double()),
@@ -240,7 +245,7 @@ CASES = [
     ),
     case("InfoNCELoss", two_embeddings, predictions=(0, 1), options={"symmetric": True, "temperature": 0.5}),
     case("NTXentLoss", two_embeddings, predictions=(0, 1), options={"temperature": 0.5}),
-    case("DiceLoss", logits_and_classes, nothing=ignored, options={"weight": [0.5, 1.0, 2.0, 0.0, 3.0]}),
+    case("DiceLoss", logits_and_classes, nothing=ignored, options={"weight": [0.1, 1.0, 2.0, 0.0, 3.0]}),
     case("DiceLoss", regions, note=" of regions", nothing=ignored, options={"smooth": 0.0, "absent": "skip"}),
     case(
         "DiceLoss",
@@ -261,8 +266,8 @@ CASES = [
             f"GANLoss {mode}",
             losses.GANLoss,
             lambda: (seeded(4, 1, 3), True),
-            lambda x, real, **options: losses.gan_loss(x, torch.ones_like(x), real, **options),
-            options={"mode": mode},
+            gan_loss_with_labels,
+            options={"mode": mode} | ({"real_label": 0.9} if mode in ("vanilla", "lsgan") else {}),
         )
         for mode in ("vanilla", "lsgan", "wgan", "hinge")
     ),
@@ -286,8 +291,8 @@ CASES = [
     ),
     Case(
         "CurriculumLoss",
-        lambda **options: losses.CurriculumLoss(losses.MSELoss(reduction="none"), epochs=10, start=0.5, **options),
-        regression,
+        lambda **options: losses.CurriculumLoss(losses.MSELoss(reduction="none"), epochs=10, start=0.2, **options),
+        lambda: (seeded(10, 3), seeded(10, 3).flip(0)),
         None,
     ),
 ]

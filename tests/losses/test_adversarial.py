@@ -1,16 +1,19 @@
 import itertools
 import math
 import warnings
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from losses import GANLoss, gradient_penalty
+from losses import GANLoss, gan_loss, gradient_penalty
 
 MODES = ["vanilla", "lsgan", "wgan", "hinge"]
 # D on real, D on fake, G; by hand at x = 2, from the table in the docstring.
@@ -117,6 +120,28 @@ def test_compiles_to_one_graph_and_takes_non_contiguous_predictions(mode: str) -
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_an_ordinary_training_stays_compiled(mode: str) -> None:
+    """Three calls a step, a smaller last batch, and a validation without gradients: at most eight graphs."""
+    counter = CompileCounter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.compile itself
+        loss = torch.compile(GANLoss(mode), backend=counter, fullgraph=True)
+        for size in 4, 4, 3, 4, 4, 3:
+            x = torch.randn(size, 1, 5, 5, requires_grad=True)
+            loss(x, True)
+            loss(x, False)
+            loss(x, True, for_discriminator=False)
+        with torch.no_grad():
+            for size in 4, 2:
+                loss(torch.randn(size, 1, 5, 5), True)
+                loss(torch.randn(size, 1, 5, 5), False)
+                if mode != "hinge":
+                    loss(torch.randn(size, 1, 5, 5), True, for_discriminator=False)
+    assert counter.frame_count <= (8 if mode == "hinge" else 6)
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_generator_that_follows_its_loss_fools_the_discriminator(mode: str) -> None:
     """Descent on G's loss raises D's score of a fake; descent on D's lowers it."""
     loss, score = GANLoss(mode), torch.full((1,), 0.5, requires_grad=True)
@@ -139,6 +164,28 @@ def test_a_generator_that_follows_its_loss_fools_the_discriminator(mode: str) ->
 def test_bad_options_are_refused_by_name(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GANLoss(**options)
+
+
+def test_feature_maps_of_each_scale_are_passed_over_for_its_score() -> None:
+    """What the discriminators of pix2pixHD return: a list for each scale, of feature maps and last the score."""
+    loss, scores = GANLoss("lsgan"), [torch.randn(2, 1, size, size) for size in (8, 4)]
+    nested = [[torch.randn(2, 16, 9, 9), torch.randn(2, 32, 9, 9), score] for score in scores]
+    assert torch.equal(loss(nested, True), loss(scores, True))
+    with pytest.raises(ValueError, match="prediction must hold tensors, or lists that end in one; got an empty list"):
+        loss([[], scores], True)
+
+
+@pytest.mark.parametrize("wrong", ["fake", 1, None, torch.tensor(True)])
+def test_real_or_fake_is_a_boolean(wrong: Any) -> None:
+    """Any word, "fake" too, would count as true."""
+    x = torch.zeros(2)
+    for call in (
+        lambda: GANLoss("hinge")(x, wrong),
+        lambda: GANLoss().get_labels(x, wrong),
+        lambda: gan_loss(x, x, wrong),
+    ):
+        with pytest.raises(TypeError, match="target_is_real must be True or False; got "):
+            call()
 
 
 def test_bad_calls_are_refused() -> None:
@@ -261,10 +308,88 @@ def test_penalty_is_float32_under_autocast() -> None:
     assert_close(low, gradient_penalty(critic, x, kind="r1"))  # a linear critic's gradient is its weight
 
 
-def test_batch_norm_in_the_critic_draws_a_warning() -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["wgan-gp", "r1"])
+def test_a_critic_of_half_precision_sees_samples_of_its_own(dtype: torch.dtype, kind: str) -> None:
+    critic, x = nn.Linear(3, 1), torch.randn(4, 3)
+    expected = gradient_penalty(critic, x, x, kind=kind)
+    critic.to(dtype)
+    for penalty in (
+        gradient_penalty(critic, x, x, kind=kind),  # a module says what it takes
+        gradient_penalty(lambda x: critic(x), x.to(dtype), x, kind=kind),  # a function takes what it is given
+    ):
+        assert penalty.dtype == torch.float32
+        assert_close(penalty, expected, rtol=2e-2, atol=0)  # the weights are rounded
+        critic.zero_grad()
+        penalty.backward()
+        assert critic.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", ["wgan-gp", "r1"])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_penalty_to_look_at_needs_no_gradients(kind: str, mode: Any) -> None:
+    critic, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(4, 3)
+    expected = gradient_penalty(critic, x, x, kind=kind)
+    with mode():
+        penalty = gradient_penalty(critic, x.clone(), x.clone(), kind=kind)
+    assert torch.equal(penalty, expected)
+    assert not penalty.requires_grad
+
+
+def test_a_penalty_inside_torchs_function_transforms() -> None:
+    critic, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1, bias=False)), torch.randn(4, 3)
+
+    def penalty(parameters: dict[str, Tensor]) -> Tensor:
+        return gradient_penalty(lambda x: torch.func.functional_call(critic, parameters, (x,)), x, kind="r1")
+
+    gradients = torch.func.grad(penalty)(dict(critic.named_parameters()))
+    gradient_penalty(critic, x, kind="r1").backward()
+    for name, parameter in critic.named_parameters():
+        assert_close(gradients[name], parameter.grad)
+
+
+@pytest.mark.parametrize("form", [lambda critic: critic, lambda critic: partial(critic), lambda critic: critic.forward])
+def test_batch_norm_in_the_critic_draws_a_warning_and_learns_nothing(form: Any) -> None:
     critic = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
+    before = {name: value.clone() for name, value in critic.named_buffers()}
     with pytest.warns(UserWarning, match="couples the samples"):
-        gradient_penalty(critic, torch.randn(4, 3), kind="r1")
+        gradient_penalty(form(critic), torch.randn(4, 3), kind="r1")
+    for name, value in critic.named_buffers():
+        assert torch.equal(value, before[name]), name
+    critic(torch.randn(4, 3))
+    assert critic[1].num_batches_tracked == 1  # later passes are counted again
+
+
+def test_batch_norm_that_the_critic_does_not_use_draws_no_warning() -> None:
+    """A method of a model that has a generator, too, whose batch normalization is none of the critic's business."""
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator, self.discriminator = nn.BatchNorm1d(3), nn.Linear(6, 1)
+
+        def judge(self, condition: Tensor, x: Tensor) -> Tensor:
+            return self.discriminator(torch.cat([condition, x], 1))
+
+    x = torch.randn(4, 3)
+    gradient_penalty(partial(Model().judge, x), x, kind="r1")
+
+
+def test_batch_norm_in_evaluation_does_not_couple_the_samples() -> None:
+    critic, x = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)).eval(), torch.randn(4, 3)
+    assert_close(gradient_penalty(critic, x, kind="r1"), gradient_penalty(critic[1], x, kind="r1"), rtol=1e-4, atol=0)
+
+
+def test_patches_count_as_their_mean_or_their_sum() -> None:
+    """The gradient of the sum is that of the mean times the number of scores, 30 x 30 for a PatchGAN at 256 x 256."""
+    x, patches = torch.randn(2, 3, 8, 8, dtype=torch.float64), nn.Conv2d(3, 1, 4, stride=2, dtype=torch.float64)
+    mean, total = (gradient_penalty(patches, x, kind="r1", scores=scores) for scores in ("mean", "sum"))
+    assert_close(total, (3 * 3) ** 2 * mean)
+    assert torch.equal(gradient_penalty(patches, x, kind="r1"), mean)
+    by_sum = gradient_penalty(patches, x, x, scores="sum")
+    assert_close(by_sum, gradient_penalty(lambda x: patches(x).sum((1, 2, 3)), x, x))
+    with pytest.raises(ValueError, match="scores must be one of mean, sum; got 'max'"):
+        gradient_penalty(patches, x, kind="r1", scores="max")
 
 
 def test_bad_penalty_calls_are_refused() -> None:

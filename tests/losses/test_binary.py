@@ -64,7 +64,7 @@ def test_unknown_labels_do_not_count_whatever_they_hold(loss: object) -> None:
     value.backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
-    with pytest.raises(ValueError, match="input and mask must have the same shape"):
+    with pytest.raises(ValueError, match="mask must have the shape of input, "):
         loss(x, y, mask=mask[:1])
 
 
@@ -123,7 +123,7 @@ def test_multi_label_means_are_over_known_labels_and_samples_that_have_one() -> 
 def test_positive_weights_of_the_wrong_length_are_refused(loss: object) -> None:
     assert callable(loss)
     x, y = torch.zeros(4, 3), torch.zeros(4, 3)
-    with pytest.raises(ValueError, match=r"pos_weight must have .* \(4, 3\); got the shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"pos_weight must be one number.* \(4, 3\); got the shape \(2,\)"):
         loss(x, y, pos_weight=torch.ones(2))
     loss(x, y, pos_weight=torch.ones(1))
 

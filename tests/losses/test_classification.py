@@ -73,9 +73,11 @@ def test_classes_out_of_range_are_refused() -> None:
 
 
 def test_weights_of_the_wrong_length_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"alpha must hold one weight per class .* \(2, 3\); got the shape \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"alpha must be a tensor of one weight per class .* \(2, 3\); got the shape \(2,\)"
+    ):
         FocalLoss(alpha=[1, 2])(LOGITS, TARGET)
-    with pytest.raises(ValueError, match="weight must hold one weight per class"):
+    with pytest.raises(ValueError, match="weight must be a tensor of one weight per class"):
         cross_entropy_loss(LOGITS, TARGET, weight=torch.ones(4))
 
 

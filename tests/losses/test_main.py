@@ -1,5 +1,4 @@
 import contextlib
-import csv
 import io
 import subprocess
 import sys
@@ -9,8 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from losses import experiments, figures
-from losses.__main__ import main
+from losses import figures
+from losses.__main__ import main, read_task_weights
+from losses.figures import experiments
 
 NAMES = ["regression", "bce", "focal", "landscape", "convergence", "task_weights"]
 METRICS = "step,weight/a,weight/b\n0,1,1\n1,0.5,2\n"
@@ -29,20 +29,40 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 def test_the_command_writes_every_figure_and_prints_its_path(drawn: tuple[Path, list[str]]) -> None:
     out, lines = drawn
     assert sorted(lines) == sorted(str(path) for path in out.iterdir())
-    assert {path.name for path in out.iterdir()} == {*(f"{name}.png" for name in NAMES), "task_weights.csv"}
+    assert {path.name for path in out.iterdir()} == {f"{name}.png" for name in NAMES}
     for name in NAMES:
         with Image.open(out / f"{name}.png") as picture:
             assert min(picture.size) > 600
             assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
 
 
-def test_the_command_leaves_the_run_whose_weights_it_drew(drawn: tuple[Path, list[str]]) -> None:
-    path = drawn[0] / "task_weights.csv"
-    with path.open(newline="") as file:
-        last = list(csv.DictReader(file))[-1]
-    weights = [float(last[f"weight/noise {noise}"]) for noise in ("0.1", "0.3", "1")]
-    assert weights == pytest.approx([50, 5.6, 0.5], rel=0.1)  # 1 / (2 noise squared)
-    assert len(figures.task_weights(path).axes[0].lines) == 3
+def test_task_weights_skips_empty_cells_and_other_columns(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,loss,step,weight/depth,weight/normals\n0,2,0,1,\n0,,5,,3\n1,1,9,0.5,2\n1,4,12,,\n")
+    assert read_task_weights(path) == {"depth": [(0, 1), (9, 0.5)], "normals": [(5, 3), (9, 2)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("step,loss\n0,1\n", "no weights; expected a CSV file with a column step and columns weight/TASK of numbers"),
+        ("weight/a\n1\n", "'step'; expected"),
+        ("", "no weights"),
+        ("step,weight/a\n0,one\n", "could not convert string to float: 'one'; expected"),
+        ("step,weight/a\n,1\n", "could not convert string to float: ''; expected"),
+        ("step,weight/a\n0,\n", "no weights"),
+        (b"\x89PNG\xff\xfe\n", "expected a CSV file"),
+        (None, "No such file or directory; expected a CSV file"),
+    ],
+)
+def test_a_wrong_file_of_weights_is_refused_in_one_line(tmp_path: Path, text: str | bytes | None, message: str) -> None:
+    path = tmp_path / "metrics.csv"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError) as error:
+        read_task_weights(path)
+    assert str(error.value).startswith(f"{path}: ") and message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.fixture
@@ -64,7 +84,7 @@ def test_the_weights_of_a_run_that_is_given_are_drawn(
     monkeypatch.chdir(tmp_path)
     main(["figures", "--metrics", "metrics.csv"])
     assert capsys.readouterr().out.splitlines() == [f"figures/{name}.png" for name in NAMES]
-    figures.task_weights(metrics).savefig(tmp_path / "expected.png", dpi=150)
+    figures.task_weights(read_task_weights(metrics)).savefig(tmp_path / "expected.png", dpi=150)
     assert (tmp_path / "figures" / "task_weights.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["expected.png", "figures", "metrics.csv"]
 
@@ -87,11 +107,11 @@ def test_a_wrong_metrics_file_ends_in_one_line_before_anything_is_made(
     code, line = ending(words, capsys)
     assert code == 1
     assert line == (
-        f"losses: error: {metrics}: expected a CSV file with a column step and columns weight/TASK; "
-        "its columns are step, loss (--debug shows where)"
+        f"losses: error: {metrics}: no weights; expected a CSV file with a column step and columns weight/TASK of "
+        "numbers (--debug shows where)"
     )
     assert not (tmp_path / "out").exists()
-    with pytest.raises(ValueError, match="its columns are step, loss"):
+    with pytest.raises(ValueError, match="no weights"):
         main([*words, "--debug"])
 
 

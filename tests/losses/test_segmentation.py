@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -81,7 +82,7 @@ def test_class_weights_are_normalised() -> None:
     assert_close(DiceLoss(weight=weight)(logits, true), ((each[:, 1] + 3 * each[:, 2]) / 4).mean())
     without = dice_loss(logits, true, weight=weight, include_background=False)
     assert_close(without, DiceLoss(weight=weight)(logits, true))
-    with pytest.raises(ValueError, match="weight must hold one weight per class"):
+    with pytest.raises(ValueError, match="weight must be a tensor of one weight per class"):
         dice_loss(logits, true, weight=torch.ones(2))
 
 
@@ -164,7 +165,7 @@ def test_bad_targets_are_refused() -> None:
     with pytest.raises(ValueError, match=r"target must be in \[0, 1\], or -100 to ignore, in a region; got 0 to 255"):
         dice_loss(logits, torch.tensor([0.0, 255, 0, 0]).expand(2, 3, 4))
     with pytest.raises(
-        ValueError, match=r"one class, whose softmax is always 1: give a binary target the shape \(2, 1, 4\)"
+        ValueError, match=r"one class, whose softmax is always 1: a binary target needs the shape of input, \(2, 1, 4\)"
     ):
         dice_loss(logits[:, :1], torch.zeros(2, 4, dtype=torch.long))
 
@@ -173,3 +174,27 @@ def test_chance() -> None:
     """Uniform logits over two classes that share the pixels: Dice costs about a half, cross-entropy log 2."""
     logits, true = torch.zeros(1, 2, 1000), torch.arange(1000)[None] % 2
     assert cross_entropy_dice_loss(logits, true).item() == pytest.approx(math.log(2) + 0.5, abs=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own, in forward mode
+@pytest.mark.parametrize("loss", [dice_loss, tversky_loss, cross_entropy_dice_loss])
+def test_torchs_function_transforms(loss: Any) -> None:
+    """For each sample by itself its gradient, and derivatives forward and backward that agree."""
+    logits, target = torch.randn(4, 3, 5, dtype=torch.float64), torch.randint(3, (4, 5))
+    target[0, :2] = -100
+
+    def of_one(logits: Tensor, target: Tensor) -> Tensor:
+        return loss(logits[None], target[None], validate=False)
+
+    gradients = torch.vmap(torch.func.grad(of_one))(logits, target)
+    for x, y, gradient in zip(logits, target, gradients, strict=True):
+        x = x.clone().requires_grad_()
+        assert_close(gradient, torch.autograd.grad(of_one(x, y), x)[0])
+    forward, backward = (
+        jacobian(lambda x: loss(x, target))(logits) for jacobian in (torch.func.jacfwd, torch.func.jacrev)
+    )
+    assert_close(forward, backward)
+    assert_close(
+        torch.func.hessian(lambda x: loss(x, target))(logits),
+        torch.func.jacrev(torch.func.jacrev(lambda x: loss(x, target)))(logits),
+    )

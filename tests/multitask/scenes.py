@@ -41,4 +41,4 @@ def small_data(root: Path, **options: Any) -> SceneData:
     if not root.exists():
         write_scenes(root)
     small = {"augmentation": RandomScaleCropFlip(), "batch_size": 2, "num_workers": 0}
-    return SceneData(lambda split: Folders(split, root), **(small | options))
+    return SceneData(root, Folders, **(small | options))

@@ -4,26 +4,26 @@ import pytest
 import torch
 
 from multitask import Classification, Depth, Detection, Normals, Segmentation
-from multitask.baselines import measure_constants
+from multitask.baselines import measure_baselines
 from tests.multitask.scenes import small_data
 
 
-def test_each_task_knows_the_best_constant() -> None:
+def test_each_task_knows_its_baseline() -> None:
     labels = [torch.tensor([[[0, 2], [2, 255]]]), torch.tensor([[[255, 255], [2, 1]]])]
-    assert Segmentation(3).constant(labels) == 2
-    assert Classification(4).constant([torch.tensor([1, 3, 3]), torch.tensor([255, 255, 1, 3])]) == 3
+    assert Segmentation(3).baseline(labels) == 2
+    assert Classification(4).baseline([torch.tensor([1, 3, 3]), torch.tensor([255, 255, 1, 3])]) == 3
     depth = [torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[torch.nan, 4.0], [2.0, 5.0]]]])]
-    assert Depth().constant(depth) == 3
+    assert Depth().baseline(depth) == 3
     normals = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]).T.reshape(1, 3, 1, 3)
-    assert Normals().constant([normals]).flatten().tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0])
-    assert len(Detection(2).constant([])["boxes"]) == 0
+    assert Normals().baseline([normals]).flatten().tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0])
+    assert len(Detection(2).baseline([])["boxes"]) == 0
 
 
-def test_constants_are_learned_in_training_and_measured_in_test(tmp_path: Path) -> None:
+def test_baselines_are_learned_in_training_and_measured_in_test(tmp_path: Path) -> None:
     data = small_data(tmp_path / "data", augmentation=None)
-    measured = measure_constants(data, {"seg": Segmentation(3), "depth": Depth(), "boxes": Detection(2)})
+    measured = measure_baselines(data, {"seg": Segmentation(3), "depth": Depth(), "boxes": Detection(2)})
     scenes = {
-        split: [data.scenes(split)[index] for index in range(len(data.scenes(split)))] for split in ("train", "test")
+        split: [data.layout(split)[index] for index in range(len(data.layout(split)))] for split in ("train", "test")
     }
     train, test = ({key: torch.stack([s[key] for s in scenes[i]]) for key in ("labels", "depth")} for i in scenes)
     majority = train["labels"].flatten().bincount().argmax()
@@ -32,9 +32,9 @@ def test_constants_are_learned_in_training_and_measured_in_test(tmp_path: Path) 
     assert measured["boxes/map"] == 0
 
 
-def test_a_task_without_a_constant_is_left_out(tmp_path: Path) -> None:
+def test_a_task_without_a_baseline_is_left_out(tmp_path: Path) -> None:
     class Riddle(Depth):
-        def constant(self, targets: object) -> None:
+        def baseline(self, targets: object) -> None:
             return None
 
-    assert measure_constants(small_data(tmp_path / "data"), {"depth": Riddle()}) == {}
+    assert measure_baselines(small_data(tmp_path / "data"), {"depth": Riddle()}) == {}

@@ -86,7 +86,7 @@ def test_a_task_that_one_process_alone_has_labels_of(tmp_path: Path) -> None:
 def test_processes_with_unlike_numbers_of_pictures_measure_as_one(tmp_path: Path) -> None:
     data = small_data(tmp_path / "data", batch_size=1)  # of three pictures to measure with one process has two
     model = make(boxes=Detection(2, width=4, depth=0))
-    model.tasks["boxes"].head.locate[-1].bias.data[:4] = 1.0  # about as large as the boxes
+    model.heads["boxes"].locate[-1].bias.data[:4] = 1.0  # about as large as the boxes
     several, one = (
         trainer_of(tmp_path, **options).validate(model, data, verbose=False)[0] for options in (DISTRIBUTED, {})
     )

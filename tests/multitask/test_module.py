@@ -100,9 +100,9 @@ def test_two_accumulated_batches_train_as_one(tmp_path: Path) -> None:
 
 def test_a_task_without_targets_is_left_alone(tmp_path: Path) -> None:
     model = make(GradNorm)
-    before = copy.deepcopy(model.tasks["normals"].state_dict())
+    before = copy.deepcopy(model.heads["normals"].state_dict())
     fit(model, tmp_path, loader(without=("normals",)))
-    for name, value in model.tasks["normals"].state_dict().items():
+    for name, value in model.heads["normals"].state_dict().items():
         if "running" not in name and "num_batches" not in name:
             assert_close(value, before[name], rtol=1e-3, atol=1e-3)  # weight decay alone
     assert isinstance(model.weighting, GradNorm)
@@ -194,7 +194,7 @@ def test_a_checkpoint_makes_the_model_again_with_its_weighting(tmp_path: Path) -
         ({"tasks": {}}, "tasks must be one or more; got none"),
         ({"tasks": {"val/seg": Depth()}}, "a task's name must be of letters, digits and _, .*; got 'val/seg'"),
         ({"tasks": {"loss": Depth()}}, "a task's name must be .* not loss or total; got 'loss'"),
-        ({"weighting": FixedWeighting(TASKS)}, r"weighting must be a class of losses, or a functools.partial of one"),
+        ({"weighting": FixedWeighting(TASKS)}, "expected a subclass of Weighting, or a functools.partial of one"),
         ({"weighting": functools.partial(FixedWeighting, weights={"seg": 1})}, "weights must have a value for each of"),
         ({"lr": -1}, "lr must be at least 0; got -1"),
         ({"channels": 0}, "channels must be at least 1; got 0"),

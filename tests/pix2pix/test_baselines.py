@@ -9,7 +9,7 @@ from tests.pix2pix.pictures import small_data
 
 def test_baselines_by_hand(tmp_path: Path) -> None:
     data = small_data(tmp_path / "data")
-    train, test = ([data.dataset(split)[0, i] for i in range(len(data.pairs(split)))] for split in ("train", "test"))
+    train, test = ([data.dataset(split)[0, i] for i in range(len(data.layout(split)))] for split in ("train", "test"))
     mean = torch.stack([pair["target"] for pair in train]).mean(0)
     nearest = [min(train, key=lambda pair: (pair["input"] - each["input"]).square().sum()) for each in test]
     l1 = lambda outputs: sum((o - p["target"]).abs().mean().item() for o, p in zip(outputs, test, strict=True)) / 6  # noqa: E731

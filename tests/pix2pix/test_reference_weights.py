@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from inference import Network
 from pix2pix import PatchDiscriminator, ResNetGenerator, UNetGenerator
 from pix2pix.reference_weights import load_reference_weights
 from tests.pix2pix.reference import filled, patch_names, unet_names
-from training import Network
 
 
 def reference_state(network: Network, names: list[str]) -> dict[str, torch.Tensor]:

@@ -6,25 +6,25 @@ import pytest
 
 from multitask.comparison.table import Result, delta_m, write_tables
 
-BETTER: dict[str, dict[str, Literal["more", "less"]]] = {
-    "seg": {"miou": "more", "accuracy": "more"},
-    "depth": {"abs": "less"},
+BETTER: dict[str, dict[str, Literal["higher", "lower"]]] = {
+    "seg": {"miou": "higher", "accuracy": "higher"},
+    "depth": {"abs": "lower"},
 }
 
 
 def test_delta_m_is_the_mean_gain_of_the_tasks() -> None:
     baseline = {"seg/miou": 0.5, "seg/accuracy": 0.8, "depth/abs": 2.0}
-    measures = {"seg/miou": 0.6, "seg/accuracy": 0.8, "depth/abs": 2.2}
+    metrics = {"seg/miou": 0.6, "seg/accuracy": 0.8, "depth/abs": 2.2}
     # seg: (20 % + 0 %) / 2, depth: -10 %
-    assert delta_m(measures, baseline, BETTER) == pytest.approx(0)
-    assert delta_m(measures | {"depth/abs": 1.0}, baseline, BETTER) == pytest.approx((10 + 50) / 2)
+    assert delta_m(metrics, baseline, BETTER) == pytest.approx(0)
+    assert delta_m(metrics | {"depth/abs": 1.0}, baseline, BETTER) == pytest.approx((10 + 50) / 2)
     assert delta_m(baseline, baseline, BETTER) == 0
 
 
-def test_measures_without_a_baseline_are_left_out() -> None:
+def test_metrics_without_a_baseline_are_left_out() -> None:
     baseline = {"seg/miou": 0.0, "seg/accuracy": 0.8, "depth/abs": 2.0}
-    measures = {"seg/miou": 0.6, "seg/accuracy": 0.6, "depth/abs": 2.0}
-    assert delta_m(measures, baseline, BETTER) == pytest.approx(-25 / 2)
+    metrics = {"seg/miou": 0.6, "seg/accuracy": 0.6, "depth/abs": 2.0}
+    assert delta_m(metrics, baseline, BETTER) == pytest.approx(-25 / 2)
 
 
 def results() -> list[Result]:
@@ -38,7 +38,7 @@ def results() -> list[Result]:
 
 def test_networks_for_one_task_are_one_row_and_the_baseline(tmp_path: Path) -> None:
     table = write_tables(tmp_path, results(), BETTER).splitlines()
-    # The baseline is the mean of the seeds, 0.5; each seed is 20 % off in one of two measures of one of two tasks.
+    # The baseline is the mean of the seeds, 0.5; each seed is 20 % off in one of two metrics of one of two tasks.
     assert table[2] == "| each task alone | 0.500 ± 0.141 | 2.000 ± 0.000 | 0.0 ± 7.1 |"
     assert table[3] == "| equal | 0.600 ± 0.000 | 2.000 ± 0.000 | 5.0 ± 0.0 |"
     assert table[-1] == "Mean and standard deviation of 2 seeds."

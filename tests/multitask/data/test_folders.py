@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from multitask.data import DataError, DepthMap, Folders, NormalMap, collate
 
-GREY = np.full((4, 6, 3), 128, np.uint8)
+GRAY = np.full((4, 6, 3), 128, np.uint8)
 
 
 def save(array: Any, file: Path) -> None:
@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
     """Picture a has everything, b a depth array, c nothing."""
     train = tmp_path / "train"
     for name in "abc":
-        save(GREY, train / "image" / f"{name}.png")
+        save(GRAY, train / "image" / f"{name}.png")
     labels = Image.fromarray(np.array([[0, 5, 255, 1, 1, 1]] * 4, np.uint8), "P")
     labels.putpalette([200, 100, 50] * 256)
     (train / "labels").mkdir()
@@ -65,7 +65,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_every_kind_of_file(root: Path) -> None:
-    scenes = Folders("train", root)
+    scenes = Folders(root, "train")
     assert len(scenes) == 3
     scene = scenes[0]
     assert scene["name"] == str(root / "train" / "*" / "a")
@@ -84,7 +84,7 @@ def test_every_kind_of_file(root: Path) -> None:
 
 
 def test_what_is_not_there_is_left_out(root: Path) -> None:
-    scenes = Folders("train", root)
+    scenes = Folders(root, "train")
     assert scenes[1].keys() == {"name", "image", "depth", "boxes", "boxes_classes", "class"}
     assert scenes[1]["boxes"].shape == (0, 4)  # listed without a box: it has none
     assert scenes[2].keys() == {"name", "image"}
@@ -95,14 +95,14 @@ def test_what_is_not_there_is_left_out(root: Path) -> None:
 
 
 def test_depth_arrays_are_in_metres_and_pictures_in_units(root: Path) -> None:
-    scenes = Folders("train", root, depth_unit=0.01)
+    scenes = Folders(root, "train", depth_unit=0.01)
     assert_close(scenes[0]["depth"][0, 0, 1].item(), 15.0)
     assert scenes[1]["depth"][0, 2].tolist() == [0, 0, 0, 2.5, 1, 1]  # NaN, infinite and negative are unknown
 
 
 def test_pictures_alone_are_enough(tmp_path: Path) -> None:
-    save(GREY[..., 0], tmp_path / "val" / "image" / "grey.jpg")
-    scene = Folders("val", tmp_path)[0]
+    save(GRAY[..., 0], tmp_path / "val" / "image" / "grey.jpg")
+    scene = Folders(tmp_path, "val")[0]
     assert scene.keys() == {"name", "image"}
     assert scene["image"].shape == (3, 4, 6)
 
@@ -110,12 +110,12 @@ def test_pictures_alone_are_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("labels/a.png", GREY, r"labels.a\.png must be a picture of 8-bit class numbers.*; got RGB"),
+        ("labels/a.png", GRAY, r"labels.a\.png must be a picture of 8-bit class numbers.*; got RGB"),
         ("labels/a.png", np.zeros((5, 6), np.uint8), r"train.\*.a: labels is 5 x 6 pixels and the image 4 x 6"),
-        ("depth/a.png", GREY[..., 0], r"depth.a\.png must be a grey picture of 16 bits; got the mode L"),
+        ("depth/a.png", GRAY[..., 0], r"depth.a\.png must be a gray picture of 16 bits; got the mode L"),
         ("depth/a.png", np.zeros((4, 6), np.uint16), r"train.\*.a: depth has no value above 0"),
-        ("normals/a.png", GREY[..., 0], r"normals.a\.png must be a colour picture of 3 x 8 bits; got the mode L"),
-        ("image/a.png", np.zeros((4, 6), np.uint16), r"image.a\.png must have 8 bits a channel; got the mode I;16"),
+        ("normals/a.png", GRAY[..., 0], r"normals.a\.png must be a color picture of 3 x 8 bits; got the mode L"),
+        ("image/a.png", np.zeros((4, 6), np.uint16), r"image.a\.png: more than 8 bits a channel \(mode I;16\)"),
         ("depth/a.png", b"no picture", r"depth.a\.png: not a picture in a format that can be read"),
         ("depth/b.npy", b"", r"depth.b\.npy is no array of numpy's"),
         ("depth/b.npy", np.full((4, 6), np.nan), r"train.\*.b: depth has no value above 0"),
@@ -125,7 +125,7 @@ def test_bad_files_are_named(root: Path, file: str, content: Any, message: str) 
     path = root / "train" / file
     path.write_bytes(content) if isinstance(content, bytes) else save(content, path)
     with pytest.raises(DataError, match=message):
-        [*map(Folders("train", root).__getitem__, (0, 1))]
+        [*map(Folders(root, "train").__getitem__, (0, 1))]
 
 
 def test_a_damaged_picture_is_named(root: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_damaged_picture_is_named(root: Path) -> None:
     save(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), file)
     file.write_bytes(file.read_bytes()[:3000])
     with pytest.raises(DataError, match=r"image.a\.png: damaged, remove or replace it"):
-        Folders("train", root)[0]
+        Folders(root, "train")[0]
 
 
 BAD_LISTS: list[tuple[str, Callable[[], str], str]] = [
@@ -161,7 +161,7 @@ BAD_LISTS: list[tuple[str, Callable[[], str], str]] = [
 def test_bad_lists_are_named(root: Path, file: str, content: Callable[[], str], message: str) -> None:
     (root / "train" / file).write_text(content())
     with pytest.raises(DataError, match=message) as error:
-        Folders("train", root)
+        Folders(root, "train")
     assert "\n" not in str(error.value)
 
 
@@ -170,29 +170,49 @@ def test_boxes_outside_the_picture_are_refused(root: Path, box: list[float]) -> 
     annotation = {"id": 1, "image_id": 7, "category_id": 3, "bbox": box}
     (root / "train" / "boxes.json").write_text(json.dumps(coco(annotations=[annotation])))
     with pytest.raises(DataError, match=r"train.\*.a: boxes must have 0 <= x1 < x2 <= 6 and 0 <= y1 < y2 <= 4; got"):
-        Folders("train", root)[0]
+        Folders(root, "train")[0]
 
 
 def test_files_that_belong_together_must_be_called_so(root: Path) -> None:
     with pytest.raises(DataError, match=r"there are no pictures \(\.png, \.jpg, \.jpeg\) in .*val.image"):
-        Folders("val", root)
-    save(GREY[..., 0], root / "train" / "labels" / "d.png")
+        Folders(root, "val")
+    save(GRAY[..., 0], root / "train" / "labels" / "d.png")
     with pytest.raises(DataError, match=r"labels.d\.png: there is no picture of this name in .*train.image"):
-        Folders("train", root)
-    save(GREY, root / "train" / "image" / "d.png")
-    save(GREY, root / "train" / "image" / "d.jpg")
+        Folders(root, "train")
+    save(GRAY, root / "train" / "image" / "d.png")
+    save(GRAY, root / "train" / "image" / "d.jpg")
     with pytest.raises(DataError, match=r"d\.png: the same name as d\.jpg; rename one"):
-        Folders("train", root)
+        Folders(root, "train")
 
 
 def test_bad_options_are_refused_by_name(root: Path) -> None:
     with pytest.raises(ValueError, match="depth_unit must be above 0; got 0"):
-        Folders("train", root, depth_unit=0)
+        Folders(root, "train", depth_unit=0)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_errors_of_workers_are_one_line_too(root: Path) -> None:
-    save(GREY, root / "train" / "labels" / "a.png")
-    loader: DataLoader[Any] = DataLoader(Folders("train", root), num_workers=1, collate_fn=collate)
+    save(GRAY, root / "train" / "labels" / "a.png")
+    loader: DataLoader[Any] = DataLoader(Folders(root, "train"), num_workers=1, collate_fn=collate)
     with pytest.raises(DataError, match=r"^\S*labels.a\.png must be a picture of 8-bit class numbers.*; got RGB$"):
         next(iter(loader))
+
+
+def test_a_file_of_another_ending_is_named_and_not_dropped(root: Path) -> None:
+    train = root / "train"
+    save(GRAY[..., 0], train / "labels" / "b.jpg")
+    with pytest.raises(DataError, match=r"labels.b\.jpg: files in labels must end in \.png; convert or move it"):
+        Folders(root, "train")
+    (train / "labels" / "b.jpg").unlink()
+    save(GRAY, train / "image" / "d.tif")
+    with pytest.raises(DataError, match=r"image.d\.tif: files in image must end in \.png or \.jpg or \.jpeg;"):
+        Folders(root, "train")
+    (train / "image" / "d.tif").unlink()
+    (train / "image" / "Thumbs.db").touch()  # not a picture of anybody's
+    assert len(Folders(root, "train")) == 3
+
+
+def test_targets_are_counted(root: Path) -> None:
+    scenes = Folders(root, "train")
+    assert scenes.count_targets() == {"labels": 1, "depth": 2, "normals": 1, "boxes": 2, "class": 2}
+    assert scenes.describe() == "3 scenes (labels 1, depth 2, normals 1, boxes 2, class 2)"

@@ -41,7 +41,7 @@ def test_augmentation_differs_between_epochs_and_not_in_evaluation(tmp_path: Pat
     assert torch.equal(images[0], images[1])
     assert not torch.equal(images[0], images[2])
     assert torch.equal(evaluation[0, 1]["image"], evaluation[1, 1]["image"])
-    assert torch.equal(evaluation[0, 1]["image"], data.scenes("train")[1]["image"])
+    assert torch.equal(evaluation[0, 1]["image"], data.layout("train")[1]["image"])
 
 
 def test_an_augmentation_of_ones_own(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_target_is_looked_for_in_all_scenes(tmp_path: Path) -> None:
         data.check_targets("train", {"seg": "labels", "normals": "normals"})
     (labels / "train09.png").unlink()
     Image.new("L", (WIDTH, HEIGHT), 255).save(labels / "train09.png")  # a file in which nothing is known
-    data = SceneData(lambda split: Folders(split, tmp_path / "data"))
+    data = SceneData(tmp_path / "data", Folders)
     with pytest.raises(DataError, match="task seg: none of the 10 scenes of train has labels"):
         data.check_targets("train", {"seg": "labels"})
 

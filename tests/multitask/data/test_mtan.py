@@ -33,7 +33,7 @@ def write(root: Path, count: int = 12, dtype: Any = np.float32, **changed: np.nd
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_nyuv2(tmp_path: Path, dtype: Any) -> None:
     write(tmp_path, dtype=dtype)
-    scenes = MTAN("train", tmp_path)
+    scenes = MTAN(tmp_path, "train")
     assert len(scenes) == 12
     scene = scenes[3]
     assert scene.pop("name") == str(tmp_path / "train" / "*" / "3")
@@ -54,7 +54,7 @@ def test_nyuv2(tmp_path: Path, dtype: Any) -> None:
 
 def test_scenes_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     write(tmp_path)
-    brightness = [scene["image"].mean().item() for scene in (MTAN("train", tmp_path)[index] for index in range(12))]
+    brightness = [scene["image"].mean().item() for scene in (MTAN(tmp_path, "train")[index] for index in range(12))]
     assert brightness == sorted(brightness)
 
 
@@ -63,7 +63,7 @@ def test_cityscapes_has_inverse_depth_and_no_normals(tmp_path: Path) -> None:
     for file in (tmp_path / "train" / "normal").iterdir():
         file.unlink()
     (tmp_path / "train" / "normal").rmdir()
-    scene = MTAN("train", tmp_path, inverse_depth=True)[0]
+    scene = MTAN(tmp_path, "train", inverse_depth=True)[0]
     assert set(scene) == {"name", "image", "labels", "depth"}
     assert isinstance(scene["depth"], InverseDepthMap)
 
@@ -72,7 +72,7 @@ def test_unknown_depth_may_be_nan_or_infinite(tmp_path: Path) -> None:
     depth = np.full((6, 8, 1), np.nan, np.float32)
     depth[0], depth[1], depth[2, 3] = np.inf, -np.inf, 4
     write(tmp_path, depth=depth)
-    assert MTAN("train", tmp_path)[0]["depth"].sum() == 4
+    assert MTAN(tmp_path, "train")[0]["depth"].sum() == 4
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_unknown_depth_may_be_nan_or_infinite(tmp_path: Path) -> None:
 def test_bad_files_are_named(tmp_path: Path, changed: dict[str, np.ndarray], message: str) -> None:
     write(tmp_path, 1, **changed)
     with pytest.raises(DataError, match=message):
-        MTAN("train", tmp_path)[0]
+        MTAN(tmp_path, "train")[0]
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there are no \.npy files in .*val.image; MTAN's splits are train and val"):
-        MTAN("val", tmp_path)
+        MTAN(tmp_path, "val")
     write(tmp_path, 2)
     (tmp_path / "train" / "depth" / "1.npy").unlink()
     with pytest.raises(DataError, match=r"depth.1\.npy: no such file"):
-        MTAN("train", tmp_path)[1]
+        MTAN(tmp_path, "train")[1]

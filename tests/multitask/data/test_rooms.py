@@ -21,7 +21,7 @@ def rows() -> dict[str, dict[str, Any]]:
 
 
 def test_every_room_is_in_one_split() -> None:
-    splits = {split: Rooms(split) for split in ("train", "val", "test")}
+    splits = {split: Rooms(None, split) for split in ("train", "val", "test")}
     assert {split: len(rooms) for split, rooms in splits.items()} == {"train": 360, "val": 40, "test": 100}
     names = [rooms.read(index)[1] for rooms in splits.values() for index in range(0, len(rooms), 20)]
     assert len(set(names)) == len(names)
@@ -29,13 +29,13 @@ def test_every_room_is_in_one_split() -> None:
 
 
 def test_the_checkpoint_is_not_chosen_on_test_rooms() -> None:
-    val, test = Rooms("val"), Rooms("test")
+    val, test = Rooms(None, "val"), Rooms(None, "test")
     assert [val[index]["name"] for index in (0, 39)] == ["rooms.parquet/train-0009", "rooms.parquet/train-0399"]
     assert [test[index]["name"] for index in (0, 99)] == ["rooms.parquet/test-0000", "rooms.parquet/test-0099"]
 
 
 def test_a_room(rows: dict[str, dict[str, Any]]) -> None:
-    scene = Rooms("train")[9]
+    scene = Rooms(None, "train")[9]
     assert scene.pop("name") == "rooms.parquet/train-0010"
     row = rows["train-0010"]
     types = {"image": tv_tensors.Image, "labels": tv_tensors.Mask, "depth": DepthMap, "normals": NormalMap}
@@ -61,21 +61,21 @@ def test_a_room(rows: dict[str, dict[str, Any]]) -> None:
 
 def test_floors_are_below_and_look_up() -> None:
     """Names, classes and axes agree with each other."""
-    scene = Rooms("val")[0]
+    scene = Rooms(None, "val")[0]
     floor = scene["labels"] == ROOM_CLASSES.index("floor")
     assert floor[-1].float().mean() > floor[0].float().mean()
     assert scene["normals"][1][floor].min() > 0.85
 
 
 def test_a_copy_holds_numbers_and_no_pictures() -> None:
-    sent = pickle.dumps(Rooms("test"))
+    sent = pickle.dumps(Rooms(None, "test"))
     assert len(sent) < 2000
-    assert_close(pickle.loads(sent)[3]["depth"], Rooms("test")[3]["depth"])
+    assert_close(pickle.loads(sent)[3]["depth"], Rooms(None, "test")[3]["depth"])
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_read_the_same_rooms() -> None:
-    rooms = torch.utils.data.Subset(Rooms("val"), range(8))
+    rooms = torch.utils.data.Subset(Rooms(None, "val"), range(8))
     loaders: list[DataLoader[Any]] = [DataLoader(rooms, 4, num_workers=n, collate_fn=collate) for n in (0, 2)]
     for one, other in zip(*loaders, strict=True):
         assert one["name"] == other["name"]
@@ -85,4 +85,4 @@ def test_workers_read_the_same_rooms() -> None:
 
 def test_other_splits_are_refused() -> None:
     with pytest.raises(DataError, match=r"the rooms have the splits train, val and test; got 'validation'"):
-        Rooms("validation")
+        Rooms(None, "validation")

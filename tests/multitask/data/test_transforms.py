@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.testing import assert_close
 from torchvision import tv_tensors
 
@@ -176,3 +178,21 @@ def test_scenes_that_would_spoil_a_training_are_refused(changed: dict[str, Any],
 def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomScaleCropFlip(**options)
+
+
+SIZES = st.sampled_from([(120, 160), (240, 320), (480, 640), (375, 500)])
+
+
+@settings(deadline=None)
+@given(SIZES | st.tuples(st.integers(16, 640), st.integers(16, 640)), st.integers(0, 2**31), st.data())
+def test_boxes_stay_inside_the_image(size: tuple[int, int], seed: int, data: st.DataObject) -> None:
+    """Also those at the border, at every size: a task refuses boxes that reach 1e-5 pixels beyond it."""
+    height, width = size
+    x1, y1 = data.draw(st.integers(0, width - 2)), data.draw(st.integers(0, height - 2))
+    boxes = torch.tensor([[x1, y1, x1 + 1, y1 + 1], [0, 0, width, height], [x1, y1, width, height]]).float()
+    scene = {
+        "image": tv_tensors.Image(torch.zeros(3, height, width)),
+        "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size),
+        "boxes_classes": torch.zeros(3, dtype=torch.int64),
+    }
+    check_scene(RandomScaleCropFlip()(scene, generator(seed)), "moved")

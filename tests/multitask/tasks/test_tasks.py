@@ -1,4 +1,4 @@
-"""Measures by hand, losses over what is known, and pictures of the right shape."""
+"""Metrics by hand, losses over what is known, and pictures of the right shape."""
 
 import math
 
@@ -11,10 +11,10 @@ from multitask import Classification, Depth, Normals, Segmentation, Task
 from multitask.tasks.task import palette
 
 
-def measures(task: Task, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
-    metrics = task.make_metrics()
+def metrics_of(task: Task, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
+    metrics = task.build_metrics()
     for prediction, target in batches:
-        task.measure(metrics, task.decode(prediction), target)
+        task.update(metrics, task.decode(prediction), target)
     return {name: value.item() for name, value in metrics.compute().items()}
 
 
@@ -26,7 +26,7 @@ def test_segmentation() -> None:
     """Four labelled pixels: class 0 is right once and wrong once, class 1 right twice and missed never; 2 is absent."""
     task = Segmentation(3)
     target = torch.tensor([[[0, 2, 1, 1, 255]]])
-    result = measures(task, (logits([0, 0, 1, 1, 2], 3), target))
+    result = metrics_of(task, (logits([0, 0, 1, 1, 2], 3), target))
     assert result["pixel_accuracy"] == pytest.approx(3 / 4)
     assert result["miou"] == pytest.approx((1 / 2 + 2 / 2 + 0 / 1) / 3)
     prediction = torch.randn(1, 3, 1, 5)
@@ -37,21 +37,21 @@ def test_segmentation() -> None:
 def test_depth() -> None:
     task = Depth()
     prediction, target = torch.tensor([[[[1.0, 3.0, 5.0, 9.0]]]]), torch.tensor([[[[2.0, 3.0, 4.0, 0.0]]]])
-    result = measures(task, (prediction, target))
+    result = metrics_of(task, (prediction, target))
     assert result["abs"] == pytest.approx(2 / 3)
     assert result["rel"] == pytest.approx((0.5 + 0 + 0.25) / 3)
     assert result["rmse"] == pytest.approx(math.sqrt(2 / 3))
     assert result["delta_1.25"] == pytest.approx(1 / 3)  # 5 / 4 is not below 1.25
     assert task.loss(prediction, target).item() == pytest.approx(2 / 3)
     unknown = torch.tensor([[[[2.0, 3.0, 4.0, float("nan")]]]])
-    assert measures(task, (prediction, unknown)) == result
+    assert metrics_of(task, (prediction, unknown)) == result
     assert task.loss(prediction, unknown).item() == pytest.approx(2 / 3)
 
 
 def test_depth_over_several_batches_is_over_all_pixels() -> None:
     one_wrong = torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 3.0)
     three_right = torch.ones(1, 1, 1, 3), torch.ones(1, 1, 1, 3)
-    assert measures(Depth(), one_wrong, three_right)["rmse"] == pytest.approx(math.sqrt(2**2 / 4))
+    assert metrics_of(Depth(), one_wrong, three_right)["rmse"] == pytest.approx(math.sqrt(2**2 / 4))
 
 
 def test_normals() -> None:
@@ -61,7 +61,7 @@ def test_normals() -> None:
     target = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).repeat(1, 1, 1, 6)
     target[..., 5] = 0
     task = Normals()
-    result = measures(task, (5 * prediction, target))
+    result = metrics_of(task, (5 * prediction, target))
     assert result["mean"] == pytest.approx(145 / 5, abs=1e-3)
     assert result["median"] == pytest.approx(20, abs=0.05)
     shares = [result["within_11.25"], result["within_22.5"], result["within_30"]]
@@ -72,7 +72,7 @@ def test_normals() -> None:
 def test_classification() -> None:
     task = Classification(3)
     prediction = torch.eye(3)[[0, 1, 2, 0]]
-    assert measures(task, (prediction, torch.tensor([0, 1, 1, 255])))["accuracy"] == pytest.approx(2 / 3)
+    assert metrics_of(task, (prediction, torch.tensor([0, 1, 1, 255])))["accuracy"] == pytest.approx(2 / 3)
     expected = torch.nn.functional.cross_entropy(prediction[:3], torch.tensor([0, 1, 1]))
     assert_close(task.loss(prediction, torch.tensor([0, 1, 1, 255])), expected)
 
@@ -87,8 +87,7 @@ TASKS = [
 
 @pytest.mark.parametrize(("task", "target"), TASKS, ids=lambda value: type(value).__name__)
 def test_predictions_have_the_pictures_size_and_can_be_drawn(task: Task, target: Tensor) -> None:
-    task.head = task.make_head(6)
-    prediction = task(torch.randn(2, 6, 2, 3), (8, 12))
+    prediction = task.build_head(6)(torch.randn(2, 6, 2, 3), (8, 12))
     assert task.loss(prediction, target).isfinite()
     assert prediction.shape[2:] == (() if isinstance(task, Classification) else (8, 12))
     for values in task.decode(prediction.detach()), target:

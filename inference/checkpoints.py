@@ -1,0 +1,39 @@
+"""Checkpoints: read and checked, and the run that one is from."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from inference.recipe import with_current_paths
+
+
+def read_checkpoint(file: str | Path) -> Mapping[str, Any]:
+    """Read a checkpoint; its tensors stay on disk until they are used.
+
+    Args:
+        file: the checkpoint of a run. Class paths in its ``hyper_parameters`` are brought up to date.
+
+    Raises:
+        ValueError: it is not there, or cannot be read as a checkpoint; the line says which.
+    """
+    try:
+        checkpoint = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+        readable = "state_dict" in checkpoint
+    except FileNotFoundError:
+        raise ValueError(f"{file}: no such file") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, TypeError):
+        readable = False
+    if not readable:
+        raise ValueError(f"{file}: not a checkpoint that can be read; take another, such as last.ckpt or best.ckpt")
+    return cast(
+        Mapping[str, Any], checkpoint | {"hyper_parameters": with_current_paths(checkpoint.get("hyper_parameters", {}))}
+    )
+
+
+def run_of(checkpoint: str | Path) -> Path | None:
+    """Return the folder of the run that wrote ``checkpoint``, if the file is still in it."""
+    run = Path(checkpoint).absolute().parent.parent
+    return run if (run / "config.yaml").is_file() else None

@@ -1,0 +1,111 @@
+"""Recipes: how an object was built, as a configuration says it, so that a checkpoint can build it again."""
+
+import copy
+import functools
+import inspect
+import pkgutil
+from abc import ABC
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from torch import nn
+
+Recipe = dict[str, Any]  # class_path and init_args
+Built = TypeVar("Built")
+
+MOVED = {  # modules that checkpoints written before 0.2.0 name, and where their classes are now
+    "losses.aggregated": "losses",
+    "losses.gradnorm": "losses",
+    "losses.uncertainty": "losses",
+    "losses.weighting": "losses",
+}
+
+
+class Network(nn.Module, ABC):
+    """A network that remembers the arguments it was built with, so that a checkpoint can build it again.
+
+    A subclass needs to do nothing for that.
+    """
+
+    _arguments: dict[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+
+    def recipe(self) -> Recipe:
+        """Return how to build this network, without its weights."""
+        cls = type(self)
+        return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": copy.deepcopy(self._arguments)}
+
+
+def _remembering(init: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def remember(self: Network, *args: Any, **options: Any) -> None:
+        if "_arguments" not in vars(self):  # in the __init__ that was called first, not in those that it calls
+            arguments = signature.bind(self, *args, **options)
+            arguments.apply_defaults()
+            _, *names = signature.parameters
+            vars(self)["_arguments"] = {name: arguments.arguments[name] for name in names}
+        init(self, *args, **options)
+
+    return remember
+
+
+def recipe_of(factory: Callable[..., Any], base: type) -> Recipe:
+    """Return the recipe of a class that is still to be built.
+
+    Args:
+        factory: a subclass of ``base``, or a ``functools.partial`` of one with its options.
+        base: what the class must be.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    parts = (factory.func, *factory.args) if isinstance(factory, functools.partial) else (factory,)
+    cls = next((part for part in parts if isinstance(part, type) and issubclass(part, base)), None)
+    if cls is None:
+        raise ValueError(f"expected a subclass of {base.__name__}, or a functools.partial of one; got {factory!r}")
+    options = factory.keywords if isinstance(factory, functools.partial) else {}
+    return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": dict(options)}
+
+
+def build(recipe: Mapping[str, Any], base: type[Built]) -> Built:
+    """Build what a recipe describes.
+
+    Args:
+        recipe: class_path and, unless there are none, init_args.
+        base: what the class must be a subclass of; nothing else is built.
+
+    Raises:
+        ValueError: there is no such class, or it is not a subclass of ``base``.
+    """
+    return factory(recipe, base)()
+
+
+def factory(recipe: Mapping[str, Any], base: type[Built]) -> Callable[..., Built]:
+    """Return what builds the class of a recipe with its options, and takes more arguments; see :func:`build`."""
+    path = current_path(recipe["class_path"])
+    try:
+        cls = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be imported ({error}); start the command where its module is") from None
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise ValueError(f"{path} is not a subclass of {base.__name__}")
+    return functools.partial(cls, **recipe.get("init_args", {}))
+
+
+def current_path(class_path: str) -> str:
+    """Return where a class is now that a recipe may name by an earlier place."""
+    module, _, name = class_path.rpartition(".")
+    return f"{MOVED.get(module, module)}.{name}"
+
+
+def with_current_paths(value: Any) -> Any:
+    """Return nested dictionaries and lists with every ``class_path`` in them brought up to date."""
+    if isinstance(value, Mapping):
+        return {k: current_path(v) if k == "class_path" else with_current_paths(v) for k, v in value.items()}
+    return [with_current_paths(each) for each in value] if isinstance(value, list) else value

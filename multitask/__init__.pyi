@@ -1,0 +1,19 @@
+from .data import SceneData
+from .encoders import EfficientNetLite0Encoder, Encoder, ResNetEncoder, SmallEncoder
+from .module import MultiTask
+from .tasks import Classification, Depth, Detection, Normals, Segmentation, Task
+
+__all__ = [
+    "Classification",
+    "Depth",
+    "Detection",
+    "EfficientNetLite0Encoder",
+    "Encoder",
+    "MultiTask",
+    "Normals",
+    "ResNetEncoder",
+    "SceneData",
+    "Segmentation",
+    "SmallEncoder",
+    "Task",
+]

@@ -1,0 +1,42 @@
+"""What a run of several tasks has beside that of every run."""
+
+from multitask.baselines import measure_baselines
+from multitask.data import SceneData
+from multitask.module import MultiTask
+from training import CommandLine
+from training.callbacks import Panels
+
+
+class MultiTaskCommands(CommandLine):
+    """``fit``, ``validate``, ``test`` and ``predict`` of several tasks."""
+
+    program = "multitask"
+    model_type = MultiTask
+    data_type = SceneData
+    demo = "rooms"
+    max_epochs = 100
+    monitor = "val/loss"
+    shown = ("train/total", "val/loss")
+
+    def panels(self) -> Panels:
+        """Return the panels of ``curves.png``."""
+        tasks = self.model.named_tasks()
+        panels: dict[str, tuple[str, ...]] = {f"{name}: loss": (f"train/{name}", f"val/{name}") for name in tasks}
+        for name, task in tasks.items():
+            metric = next(iter(task.better))
+            panels[f"{name}: {metric}"] = (f"val/{name}/{metric}",)
+        for title in ("weight", "weighted", "gradient_norm", "training_rate"):
+            panels[title.replace("_", " ")] = (f"{title}/*",)
+        return panels
+
+    def report(self) -> str:
+        """Return a table of the test metrics, beside those of the baselines."""
+        baselines = measure_baselines(self.datamodule, self.model.named_tasks())
+        ours = {key.removeprefix("test/"): value for key, value in self.trainer.callback_metrics.items()}
+        lines = [f"{'test scenes':<24}this model          baseline"]
+        for task, metrics in ((name, task.better) for name, task in self.model.named_tasks().items()):
+            for key in (f"{task}/{metric}" for metric in metrics):
+                if key in ours:
+                    baseline = f"{baselines[key]:.4f}" if key in baselines else "-"
+                    lines.append(f"{key:<24}{ours[key].item():10.4f}   {baseline:>15}")
+        return "\n".join(lines)

@@ -1,0 +1,14 @@
+from .data import PairedImages
+from .discriminators import Discriminator, PatchDiscriminator
+from .generators import Generator, ResNetGenerator, UNetGenerator
+from .module import Pix2Pix
+
+__all__ = [
+    "Discriminator",
+    "Generator",
+    "PairedImages",
+    "PatchDiscriminator",
+    "Pix2Pix",
+    "ResNetGenerator",
+    "UNetGenerator",
+]

@@ -1,0 +1,41 @@
+"""What a run of pix2pix has beside that of every run."""
+
+from pix2pix.baselines import measure_baselines
+from pix2pix.data import PairedImages
+from pix2pix.module import Pix2Pix
+from training import CommandLine
+from training.callbacks import Panels
+
+
+class Pix2PixCommands(CommandLine):
+    """``fit``, ``validate``, ``test`` and ``predict`` of pix2pix."""
+
+    program = "pix2pix"
+    model_type = Pix2Pix
+    data_type = PairedImages
+    demo = "emoji"
+    max_epochs = 200
+    monitor = "val/l1"
+    strategy = "ddp_find_unused_parameters_true"  # plain ddp cannot: in each backward a network has no gradients
+    shown = ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1")
+
+    def panels(self) -> Panels:
+        """Return the panels of ``curves.png``."""
+        return {
+            "generator: adversarial loss": ("train/G_gan",),
+            "generator: L1": ("train/G_l1",),
+            "discriminator": ("train/D_real", "train/D_fake", "train/D_penalty"),
+            "discriminator's mean scores": ("train/D_output_real", "train/D_output_fake"),
+            "validation L1": ("val/l1",),
+            "validation PSNR (dB)": ("val/psnr",),
+            "validation SSIM": ("val/ssim",),
+            "learning rates": ("lr/G", "lr/D"),
+        }
+
+    def report(self) -> str:
+        """Return a table of the test metrics, beside those of the baselines."""
+        ours = {key: self.trainer.callback_metrics[f"test/{key}"].item() for key in ("l1", "psnr", "ssim")}
+        rows = {"this model": ours, **measure_baselines(self.datamodule)}
+        lines = [f"{'test pairs':<20}      L1    PSNR    SSIM"]
+        lines += [f"{name:<20}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
+        return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""Both applications, small enough to train in a test: what the tests of tests/training run through."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+import tests.multitask.scenes
+import tests.pix2pix.pictures
+from losses import DynamicWeightAverage, GradNorm, UncertaintyWeighting
+from multitask import Depth, Detection, MultiTask, Segmentation, SmallEncoder
+from multitask.module import WeightingOfTasks
+from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator
+from pix2pix.callbacks import GeneratorEMA
+from training import ResumableData
+
+BATCHES = 5  # of an epoch
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a test needs to train.
+
+    Attributes:
+        monitor: the metric that chooses the best checkpoint.
+        build_model: builds a model whose initial weights depend on torch's seed alone.
+        build_data: builds a data module of ``BATCHES`` batches from a folder, which is filled if it is not there.
+        callbacks: builds callbacks of the application's own that have state.
+    """
+
+    monitor: str
+    build_model: Callable[[], pl.LightningModule]
+    build_data: Callable[..., ResumableData]
+    callbacks: Callable[[], list[pl.Callback]] = field(default=list)
+
+
+def build_pix2pix() -> Pix2Pix:
+    """With all that draws random numbers in the step, and a schedule."""
+    model = Pix2Pix(
+        ResNetGenerator(base_channels=4, blocks=1, dropout=0.5),
+        PatchDiscriminator(6, 4, layers=1),
+        constant_epochs=1,
+        decay_epochs=2,
+    )
+    for name, tensor in model.state_dict().items():  # larger than the networks' own: differences grow faster
+        if tensor.is_floating_point() and "var" not in name:
+            tensor.copy_(torch.randn_like(tensor) / 20)
+    return model
+
+
+def build_multitask(weighting: WeightingOfTasks) -> MultiTask:
+    tasks = {"seg": Segmentation(3, width=4), "depth": Depth(width=4), "boxes": Detection(2, width=4, depth=1)}
+    return MultiTask(SmallEncoder(width=4, blocks=0), tasks, weighting, channels=8)
+
+
+WEIGHTINGS: Mapping[str, WeightingOfTasks] = {
+    "gradnorm": functools.partial(GradNorm, alpha=0.5),
+    "uncertainty": UncertaintyWeighting,
+    "dynamic": DynamicWeightAverage,
+}
+APPLICATIONS: Mapping[str, Application] = {
+    "pix2pix": Application("val/l1", build_pix2pix, tests.pix2pix.pictures.small_data, lambda: [GeneratorEMA(0.9)]),
+    **{
+        name: Application("val/loss", functools.partial(build_multitask, weighting), tests.multitask.scenes.small_data)
+        for name, weighting in WEIGHTINGS.items()
+    },
+}
+
+
+def quiet_trainer(folder: Path, **options: Any) -> pl.Trainer:
+    """A trainer that prints nothing and leaves only what its callbacks write."""
+    quiet = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+        "use_distributed_sampler": False,
+    }
+    return pl.Trainer(**(quiet | options))

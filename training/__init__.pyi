@@ -1,0 +1,49 @@
+from .callbacks import (
+    Curves,
+    DataSummary,
+    ExactResume,
+    Interrupted,
+    LastCheckpoint,
+    PredictionWriter,
+    ProgressBar,
+    SamplePictures,
+)
+from .checkpoint_io import AtomicCheckpointIO
+from .command_line import CommandLine
+from .commands import Command, run_commands
+from .data import (
+    EpochBatchSampler,
+    EpochDataset,
+    Layout,
+    ResumableData,
+    resume_position,
+    run_seed,
+    seed_of,
+)
+from .metrics_file import Metrics
+from .model import Model, Prediction
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "Command",
+    "CommandLine",
+    "Curves",
+    "DataSummary",
+    "EpochBatchSampler",
+    "EpochDataset",
+    "ExactResume",
+    "Interrupted",
+    "LastCheckpoint",
+    "Layout",
+    "Metrics",
+    "Model",
+    "Prediction",
+    "PredictionWriter",
+    "ProgressBar",
+    "ResumableData",
+    "SamplePictures",
+    "resume_position",
+    "run_commands",
+    "run_seed",
+    "seed_of",
+]

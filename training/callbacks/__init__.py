@@ -1,0 +1,21 @@
+"""What a run does beside training: checkpoints that survive, pictures, curves, predictions, progress."""
+
+from training.callbacks.curves import Curves, Panels
+from training.callbacks.data_summary import DataSummary
+from training.callbacks.exact_resume import ExactResume
+from training.callbacks.last_checkpoint import Interrupted, LastCheckpoint
+from training.callbacks.predictions import PredictionWriter
+from training.callbacks.progress import ProgressBar
+from training.callbacks.sample_pictures import SamplePictures
+
+__all__ = [
+    "Curves",
+    "DataSummary",
+    "ExactResume",
+    "Interrupted",
+    "LastCheckpoint",
+    "Panels",
+    "PredictionWriter",
+    "ProgressBar",
+    "SamplePictures",
+]

@@ -1,0 +1,27 @@
+"""A resumed run draws the same random numbers as one that never stopped."""
+
+import random
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+
+from training.data.sampling import run_seed, seed_of
+
+
+class ExactResume(pl.Callback):
+    """Seed dropout and all else that the step draws, batch by batch, from (seed, process, epoch, batch).
+
+    No state of a random number generator has to be stored, then, and a run that is resumed from a checkpoint goes on
+    as if it had not stopped. The data do the same for their order and augmentation (``ResumableData``).
+    """
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed torch, NumPy and random."""
+        seed = seed_of("step", run_seed(), trainer.global_rank, trainer.current_epoch, batch_idx)
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)

@@ -1,0 +1,113 @@
+"""The checkpoint to go on from: after every epoch, and when a signal ends the run."""
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Checkpoint
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ASK_EVERY = 10
+
+
+class Interrupted(BaseException):
+    """A run was stopped by a signal, after its state was saved.
+
+    Attributes:
+        checkpoint: where it was saved.
+        signal: the number of the signal.
+    """
+
+    def __init__(self, checkpoint: Path, signal: int) -> None:
+        super().__init__(f"stopped; saved {checkpoint}")
+        self.checkpoint = checkpoint
+        self.signal = signal
+
+
+class LastCheckpoint(Checkpoint):
+    """Save ``checkpoints/last.ckpt`` at the end of every epoch, and when Ctrl-C (SIGINT) or SIGTERM stops the run.
+
+    After a signal the run goes on to the end of the batch that completes an optimizer step: only then is its whole
+    state in a checkpoint (accumulated gradients are not). It saves there, or at the end of the epoch if that comes
+    first, and raises ``Interrupted`` when the next batch or epoch starts. Several processes stop together, whichever
+    of them got the signal; they agree on it every ten batches. A second signal stops at once, without saving.
+    """
+
+    # ModelCheckpoint(save_last=True) is no replacement: it saves the last epoch only if that was also the best. This is
+    # a Checkpoint itself, so that at an epoch's end it comes after ModelCheckpoint and saves what that has chosen.
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._saved_to_stop = False
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._file = Path()
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Choose the file, on all processes together."""
+        self._file = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signals."""
+        self._received, self._saved_to_stop = None, False
+        self._handlers = {each: signal.signal(each, self._receive) for each in SIGNALS}
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._received is not None:
+            raise KeyboardInterrupt
+        self._received = number
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if a signal came, except after the last batch of an epoch: the end of the epoch saves anyway."""
+        # Several processes have to agree, and asking them costs a synchronization.
+        ask = trainer.world_size == 1 or (batch_idx + 1) % ASK_EVERY == 0
+        # Gradients that have been accumulated so far are in no checkpoint.
+        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if (
+            ask
+            and stepped
+            and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+            and self._shall_stop(trainer)
+        ):
+            trainer.save_checkpoint(self._file)
+            self._saved_to_stop = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save."""
+        trainer.save_checkpoint(self._file)
+        self._saved_to_stop = self._shall_stop(trainer)
+
+    # To stop waits for the next batch or epoch to begin: only then has Lightning logged what the saved one measured.
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop if that was saved for."""
+        self._stop()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop if that was saved for."""
+        self._stop()
+
+    def _shall_stop(self, trainer: pl.Trainer) -> bool:
+        return trainer.strategy.reduce_boolean_decision(self._received is not None, all=False)
+
+    def _stop(self) -> None:
+        if self._saved_to_stop:
+            raise Interrupted(self._file, self._received or signal.SIGTERM)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Restore the signal handlers that were there before."""
+        self._restore_handlers()
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Restore the signal handlers that were there before."""
+        self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}

@@ -1,0 +1,18 @@
+"""Data that resume exactly: layouts on disk, data modules over them, and randomness that belongs to the sample."""
+
+from training.data.layout import Layout, split_folder
+from training.data.module import EpochDataset, ResumableData, ResumableLoader, Split
+from training.data.sampling import EpochBatchSampler, resume_position, run_seed, seed_of
+
+__all__ = [
+    "EpochBatchSampler",
+    "EpochDataset",
+    "Layout",
+    "ResumableData",
+    "ResumableLoader",
+    "Split",
+    "resume_position",
+    "run_seed",
+    "seed_of",
+    "split_folder",
+]

@@ -1,0 +1,221 @@
+"""The base of the data modules: batches that a resumed run sees as if it had never stopped."""
+
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import lightning.pytorch as pl
+import torch
+from torch import Generator
+from torch.utils.data import DataLoader, Dataset
+
+from inference import DataError
+from training.data.layout import Layout
+from training.data.sampling import EpochBatchSampler, resume_position, run_seed, seed_of
+
+Split = Literal["train", "val", "test"]
+L = TypeVar("L", bound=Layout)
+
+
+class EpochDataset(Dataset[Any], ABC, Generic[L]):
+    """The samples of a split as the networks see them: ``dataset[epoch, index]``.
+
+    What is random in a sample is a function of the run's seed, the epoch and the index.
+
+    Args:
+        layout: the samples on disk.
+        augment: as in training; otherwise as in evaluation, where nothing is random.
+    """
+
+    def __init__(self, layout: L, augment: bool) -> None:
+        self.layout = layout
+        self.augment = augment
+
+    @abstractmethod
+    def sample(self, index: int, random: Generator | None) -> Any:
+        """Return one sample; ``random`` is what its augmentation draws from, None without augmentation."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.layout)
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        """Return the sample at (epoch, index)."""
+        epoch, index = key
+        random = None
+        if self.augment:
+            random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
+        return self.sample(index, random)
+
+
+class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
+    """Base of the data modules: the samples of three splits of a layout, in batches.
+
+    The order of an epoch is a function of the run's seed and the epoch, and the augmentation of a sample of these and
+    its index. The trainer must leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
+
+    Args:
+        root: the data set's folder.
+        layout: how the samples lie in it: a class, or a function, that is called with the root and the name of a split.
+        batch_size: samples in a batch, for each process, at least 1.
+        num_workers: processes that load samples, at least 0; 0 loads them in the main one.
+        train_split: the split that is trained on.
+        val_split: the split that chooses the best checkpoint.
+        test_split: the split of ``test`` and ``predict``.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        layout: Callable[[Any, str], L],
+        batch_size: int,
+        num_workers: int,
+        train_split: str,
+        val_split: str,
+        test_split: str,
+    ) -> None:
+        super().__init__()
+        for name, value, smallest in ("batch_size", batch_size, 1), ("num_workers", num_workers, 0):
+            if value < smallest:
+                raise ValueError(f"{name} must be at least {smallest}; got {value}")
+        self.root = None if root is None else Path(root)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.split_names: dict[Split, str] = {"train": train_split, "val": val_split, "test": test_split}
+        self._layout = layout
+        self._splits: dict[Split, L] = {}
+
+    @abstractmethod
+    def dataset(self, split: Split, augment: bool = False) -> EpochDataset[L]:
+        """Return the samples of ``train``, ``val`` or ``test`` as the networks see them: ``dataset[epoch, index]``.
+
+        Args:
+            split: which.
+            augment: as in training; otherwise as in evaluation, where nothing is random.
+        """
+
+    @abstractmethod
+    def collate(self, samples: list[Any]) -> Any:
+        """Build a batch of samples; in a loading process."""
+
+    def layout(self, split: Split) -> L:
+        """Return the samples of ``train``, ``val`` or ``test`` as they lie on disk; they are looked for once."""
+        if split not in self._splits:
+            self._splits[split] = self._layout(self.root, self.split_names[split])
+        return self._splits[split]
+
+    def why_no_test(self) -> str | None:
+        """Return why there is nothing to test a trained model on, or None if there is."""
+        try:
+            self.layout("test")
+        except DataError as error:
+            return str(error)
+        return None
+
+    def prepare_data(self) -> None:
+        """Build the training split once, before the other processes of a machine: some layouts write files then."""
+        self._layout(self.root, self.split_names["train"])
+
+    def setup(self, stage: str) -> None:
+        """Find the splits that ``stage`` needs, so that what is missing is said before anything starts.
+
+        Raises:
+            DataError: a split is missing or empty.
+            ValueError: there is less than one batch to train on.
+        """
+        needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
+        for split in needed.get(stage, ("test",)):
+            self.layout(split)
+        if stage == "fit" and len(self.layout("train")) < self.batch_size * self._world_size:
+            raise ValueError(
+                f"{len(self.layout('train'))} training samples are less than one batch; lower batch_size, "
+                f"{self.batch_size} for each of {self._world_size} processes"
+            )
+
+    def train_dataloader(self) -> "ResumableLoader":
+        """Return the training batches; a resumed run finds those that it has not seen yet."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> "ResumableLoader":
+        """Return the validation samples, each once."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> "ResumableLoader":
+        """Return the test samples, each once."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> "ResumableLoader":
+        """Return the test samples, each once."""
+        return self._loader("test")
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def _loader(self, split: Split, shuffle: bool = False) -> "ResumableLoader":
+        dataset = self.dataset(split, augment=shuffle)
+        rank = self.trainer.global_rank if self.trainer else 0
+        sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size)
+        return ResumableLoader(
+            dataset,
+            trainer=self.trainer if shuffle else None,
+            batch_sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=self.collate,
+            worker_init_fn=ignore_interrupts,
+            # Of its own, or it would draw from torch's, and a run would depend on how often it made loaders.
+            generator=torch.Generator().manual_seed(0),
+        )
+
+
+class ResumableLoader(DataLoader[Any]):
+    """A loader that goes on in the middle of an epoch, at the batch that the trainer is at.
+
+    The position is looked up when the first batch is asked for, not when the loader or its iterator is made: Lightning
+    makes both before it restores its loops, as soon as anything asks for ``trainer.estimated_stepping_batches``.
+
+    Args:
+        dataset: samples by (epoch, index).
+        batch_sampler: the batches.
+        trainer: whose training loop the batches are for; None begins where the sampler stands.
+        options: of torch's ``DataLoader``.
+    """
+
+    batch_sampler: EpochBatchSampler
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        batch_sampler: EpochBatchSampler,
+        trainer: pl.Trainer | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(dataset, batch_sampler=batch_sampler, **options)
+        self.trainer = trainer
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator: nothing runs before the first batch
+        """Yield the batches that the trainer has not seen in this epoch."""
+        if self.trainer is not None and self.trainer.training:
+            self.batch_sampler.go_to(*resume_position(self.trainer))
+        yield from super().__iter__()
+
+    # Lightning takes a loader for resumable if it has these two methods.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has to be stored: nothing, as the position follows from the trainer's."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what was stored: nothing."""
+
+
+def ignore_interrupts(worker: int) -> None:
+    """Leave Ctrl-C to the main process, which stops in good order and the workers with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,79 @@
+"""The base of the applications' models: rebuilt from a checkpoint alone, and able to show what it has learned."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import lightning.pytorch as pl
+from torch import Tensor
+
+from inference import read_checkpoint
+
+
+class Prediction(NamedTuple):
+    """What ``predict`` writes of one sample.
+
+    Attributes:
+        name: the sample's own, which its files are called by.
+        picture: C x H x W in [0, 1], of 1, 3 or 4 channels.
+        values: tensors, or a dictionary of them, where the picture does not say everything.
+    """
+
+    name: str
+    picture: Tensor
+    values: Any = None
+
+
+class Model(pl.LightningModule, ABC):
+    """A LightningModule whose checkpoint holds the recipes of its networks, and so everything to rebuild it."""
+
+    @property
+    def trainer(self) -> pl.Trainer:
+        """The trainer that the model is attached to.
+
+        Without one this is an AttributeError, and not Lightning's RuntimeError: ``torch.jit.trace`` and others look at
+        every attribute of a module with ``hasattr``.
+        """
+        if self._trainer is None and self._fabric is None:
+            raise AttributeError(f"{type(self).__name__} is not attached to a trainer")
+        return super().trainer
+
+    @trainer.setter
+    def trainer(self, trainer: pl.Trainer | None) -> None:
+        pl.LightningModule.trainer.fset(self, trainer)  # type: ignore[attr-defined]
+
+    @classmethod
+    @abstractmethod
+    def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Build the arguments of ``__init__`` that a checkpoint's hyperparameters hold as recipes."""
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = None,
+        hparams_file: Any = None,
+        strict: bool | None = None,
+        weights_only: bool | None = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Rebuild a model from its checkpoint; see Lightning's documentation for the arguments.
+
+        Raises:
+            ValueError: the file is not there, is not a checkpoint, or holds the recipe of a class that is not there.
+        """
+        parts = cls.build_parts(read_checkpoint(Path(checkpoint_path))["hyper_parameters"])
+        # Not by Lightning's instantiator, which checkpoints name: it knows nothing of classes that have moved.
+        options = {"_instantiator": None, **parts, **kwargs}
+        return super().load_from_checkpoint(
+            checkpoint_path, map_location, hparams_file, strict, weights_only=weights_only, **options
+        )
+
+    @abstractmethod
+    def draw_sample(self, batch: Any) -> list[Tensor]:
+        """Draw what the model makes of a batch of one: pictures 3 x H x W in [0, 1], from top to bottom."""
+
+    @abstractmethod
+    def predictions(self, prediction: Any, batch: Any) -> Iterator[Prediction]:
+        """Yield what ``predict`` writes of each sample of a batch, from the result of ``predict_step``."""
