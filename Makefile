@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-losses bench-weighting demo test clean
+.PHONY: bench-losses bench-weighting clean demo docs quick test
 
 demo: .venv/demo.done  ## train on line drawings and show coloured pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -12,6 +12,13 @@ test: .venv/dev.done  ## format, lint, types, tests and coverage
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=95
+
+quick: .venv/dev.done  ## the tests that take no long training, in under two minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"
+
+docs: .venv/docs.done  ## the site of docs/, with the API reference, into docs/_build; fails on a broken link or reference
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	@echo docs/_build/index.html
 
 bench-losses: .venv/peers.done  ## our losses beside other libraries': the tables of docs/benchmarks.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.losses
@@ -27,4 +34,4 @@ bench-weighting: .venv/peers.done .venv/torchjd.done  ## what task weightings co
 	touch $@
 
 clean:  ## remove what can be made again; runs and data sets stay
-	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist docs/_build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

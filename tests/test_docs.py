@@ -1,19 +1,57 @@
-"""What the pages of docs/ say, done: every snippet prints what the comments behind its prints promise."""
+"""What the pages of docs/ say, done: snippets print what their comments promise, commands parse, the site builds."""
 
 import contextlib
 import io
 import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import yaml
+from torch.testing import assert_close
+
+import losses
+import multitask.__main__
+import pix2pix.__main__
+from losses.convention import Loss
+from multitask import MultiTask
+from tests.multitask.scenes import write_scenes
+from tests.training.programs import MULTITASK
+
+
+def snippets(page: str) -> Iterator[tuple[str, str]]:
+    """Yield each snippet of a page with the title that it stands under."""
+    title = ""
+    for found in re.finditer(r"^#+ ([^\n]*)$|```python\n(.*?)```", page, re.MULTILINE | re.DOTALL):
+        if found[2] is None:
+            title = found[1]
+        else:
+            yield title, found[2]
+
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+TRAINED = "several-tasks"  # the page whose snippets train; they have tests of their own
 SNIPPETS = [
     pytest.param(snippet, id=f"{page.stem}: {title}")
     for page in PAGES
-    for title, snippet in re.findall(r"^#+ ([^\n]*)\n(?:(?!^#).)*?```python\n(.*?)```", page.read_text(), re.M | re.S)
+    if page.stem != TRAINED
+    for title, snippet in snippets(page.read_text())
 ]
+TRAININGS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{TRAINED}.md").read_text(), re.DOTALL)
+COMMANDS = [
+    pytest.param(program, command.strip(), id=f"{page.stem}: {command.strip()}")
+    for page in PAGES
+    for program, command in re.findall(
+        r"^    (?:python|torchrun .*) -m (pix2pix|multitask) (fit --config [^#\n]*)", page.read_text(), re.M
+    )
+]
+MAIN = {"pix2pix": pix2pix.__main__.main, "multitask": multitask.__main__.main}
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS)
@@ -21,22 +59,97 @@ def test_snippets(snippet: str) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(snippet, {})
-    comments = re.findall(r"print\(.*\)  # (.*)$", snippet, re.MULTILINE)
+    comments = re.findall(r"^(?!#).*print\(.*\)  # (.*)$", snippet, re.MULTILINE)
     promised = [value for comment in comments for value in re.split(r", then ", comment)]
     assert printed.getvalue().splitlines() == promised
 
 
 def test_every_snippet_is_found() -> None:
-    assert len(SNIPPETS) == sum(page.read_text().count("```python\n") for page in PAGES) > 10
+    assert len(SNIPPETS) + len(TRAININGS) == sum(page.read_text().count("```python\n") for page in PAGES) > 10
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+@pytest.mark.filterwarnings(
+    "ignore:.*is smaller than the logging interval", "ignore:You are using a custom batch sampler"
+)
+def test_training_several_tasks_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (snippet,) = (each for each in TRAININGS if "MultiTask(" in each)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    assert names["metrics"]["test/depth/abs"] < 2  # meters; the rooms are some eight meters deep
+    assert names["model"].weighting.alpha == 0.5
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*is smaller than the logging interval", "ignore:You are using a custom batch sampler"
+)
+def test_a_task_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (snippet,) = (each for each in TRAININGS if "class LogDepth" in each)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_tasks.py").write_text(snippet)
+    config = MULTITASK.config(write_scenes(tmp_path / "data"))
+    config["model"]["tasks"]["depth"] = {"class_path": "my_tasks.LogDepth", "init_args": {"farthest": 5.0, "width": 8}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setattr(sys, "argv", ["multitask"])
+    multitask.__main__.main(["fit", "--config", "mine.yaml"])
+    (checkpoint,) = tmp_path.glob("runs/small/*/checkpoints/best.ckpt")
+    model = MultiTask.load_from_checkpoint(checkpoint, weights_only=True).eval()
+    assert type(model.tasks["depth"]).__name__ == "LogDepth"
+    logarithm = model(torch.rand(1, 3, 16, 24))["depth"]
+    assert_close(model.tasks["depth"].decode(logarithm), logarithm.exp())
+    assert (logarithm.exp() - 5 / 3).abs().max() < 1  # where it has started
+
+
+@pytest.mark.parametrize(("program", "command"), COMMANDS)
+def test_commands_parse(
+    program: str, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tutorial,) = re.findall(r"```yaml\n(name: shapes\n.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(tutorial)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [program])
+    with pytest.raises(SystemExit) as stopped:
+        MAIN[program]([*shlex.split(command), "--print_config"])
+    assert stopped.value.code == 0, capsys.readouterr().err
+
+
+def test_the_table_of_losses_is_whole() -> None:
+    table = (ROOT / "docs" / "losses.md").read_text().partition("[Choosing a loss]")[0]
+    classes = [value for value in vars(losses).values() if isinstance(value, type) and issubclass(value, Loss)]
+    assert {cls.__name__ for cls in classes} <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_the_reference_of_losses_is_whole() -> None:
+    named = re.findall(r"^\.\. auto\w+:: (\w+)$", (ROOT / "docs" / "api" / "losses.rst").read_text(), re.MULTILINE)
+    torchs = {name for name in losses.__all__ if getattr(losses, name).__module__.startswith("torch.")}
+    assert set(named) == set(losses.__all__) - torchs
+    assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text()
-    anchors = {
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)
-    }
-    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         file, _, anchor = link.partition("#")
-        assert not file or (page.parent / file).exists(), link
-        assert not anchor or file or anchor in anchors, link
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    pages = {str(page.relative_to(tmp_path)): page.read_text() for page in tmp_path.rglob("*.html")}
+    assert {f"{page.stem}.html" for page in PAGES} < pages.keys()
+    assert "<math" in pages["api/losses.html"]
+    for name, page in pages.items():  # it reads offline: no script, style, font or picture from elsewhere
+        assert not re.search(r"<(?:script|img|iframe)[^>]* src=\"(?:https?:)?//", page), name
+        assert not re.search(
+            r"<link[^>]* rel=\"(?:stylesheet|preload|preconnect)\"[^>]* href=\"(?:https?:)?//", page
+        ), name

@@ -1,0 +1,101 @@
+"""The examples, cut short: each runs as its docstring says, and learns something in the little that it is given."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import pix2pix.__main__
+from examples import dcgan, gradnorm_loop, multiscale_hinge, own_layout, own_task, shapes
+from examples.own_generator import DilatedGenerator
+from pix2pix import Pix2Pix
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+training = pytest.mark.filterwarnings("ignore:You are using a custom batch sampler", "ignore:.*`IterableDataset`")
+
+
+@pytest.mark.parametrize("mode", ["vanilla", "lsgan", "hinge"])
+def test_dcgan_draws_discs(mode: str) -> None:
+    untrained = dcgan.main(steps=0, mode=mode)
+    assert untrained > 0.5
+    assert dcgan.main(steps=100, mode=mode) < 0.3
+
+
+def test_a_true_disc_is_at_distance_0() -> None:
+    distances, radii = dcgan.measure(dcgan.draw_discs(torch.tensor([7.0]), torch.tensor([8.0]), torch.tensor([4.0])))
+    assert distances.item() < 0.02
+    assert abs(radii.item() - 4) < 0.1
+
+
+def test_multiscale_hinge_gan_draws_stripes() -> None:
+    assert multiscale_hinge.main(steps=0) < 0.15
+    assert multiscale_hinge.main(steps=60) > 0.25
+
+
+def test_gradnorm_helps_the_task_of_the_small_loss() -> None:
+    shares = gradnorm_loop.main(steps=1000)
+    assert shares["equal"]["small"] > 0.8  # next to nothing is learned
+    assert shares["gradnorm"]["small"] < 0.5
+    assert shares["gradnorm"]["large"] < 0.4
+
+
+@training
+def test_own_layout_is_trained_on() -> None:
+    assert own_layout.main(epochs=2) < 0.2  # gray pictures would have about 0.4
+
+
+def test_own_layout_names_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(own_layout.DataError, match="no pictures named NAME_a"):
+        own_layout.OneFolder(tmp_path, "train")
+    (tmp_path / "train" / "1_a.png").touch()
+    with pytest.raises(own_layout.DataError, match="1: cannot identify image file"):
+        own_layout.OneFolder(tmp_path, "train").read(0)
+
+
+@training
+def test_own_task_is_trained_and_measured() -> None:
+    metrics = own_task.main(epochs=1, batches=0.2)
+    assert metrics["test/floor/iou"] > 0.2
+    assert {"test/floor", "test/depth/abs"} < metrics.keys()
+
+
+def test_own_task_counts_known_pixels_alone() -> None:
+    task, target = own_task.Floor(), torch.full((1, 2, 2), own_task.UNKNOWN)
+    target[0, 0] = own_task.FLOOR
+    prediction = torch.tensor([[[[5.0, -5.0], [5.0, -5.0]]]])
+    expected = (torch.nn.functional.softplus(torch.tensor([-5.0, 5.0]))).mean()
+    assert_close(task.loss(prediction, target), expected)
+    metrics = task.build_metrics()
+    task.update(metrics, task.decode(prediction), target)
+    assert metrics.compute()["iou"] == 0.5
+    assert task.draw(task.decode(prediction), torch.ones(1, 3, 2, 2))[0, 0].tolist() == [[1, 0.25], [1, 0.25]]
+
+
+def test_own_generator_by_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pix2pix"])
+    shapes.main("datasets/drawn", train=10, val=2, test=2)
+    pix2pix.__main__.main(["pair", "datasets/drawn/outlines", "datasets/drawn/filled", "datasets/shapes"])
+    config = str(EXAMPLES / "own_generator.yaml")
+    pix2pix.__main__.main(["fit", "--config", config, "--trainer.max_epochs", "1", "--wandb", "off"])
+    (checkpoint,) = tmp_path.glob("runs/shapes/*/checkpoints/best.ckpt")
+    generator = Pix2Pix.load_from_checkpoint(checkpoint, weights_only=True).generator
+    assert isinstance(generator, DilatedGenerator)
+    assert generator(torch.zeros(1, 3, 17, 40)).shape == (1, 3, 17, 40)  # any size
+
+
+def test_the_shapes_are_the_same_each_time() -> None:
+    first, again = (next(iter(shapes.draw_pairs("train", 1))) for _ in range(2))
+    assert [picture.tobytes() for picture in first] == [picture.tobytes() for picture in again]
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+def test_every_example_says_how_it_is_run(example: Path) -> None:
+    lines = example.read_text().splitlines()
+    assert lines[0].startswith('"""')
+    assert any(line.startswith("    python ") for line in lines[1:10])
+    assert len(lines) <= 120
