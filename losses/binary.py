@@ -87,7 +87,7 @@ class BCEWithLogitsLoss(BinaryLoss):
     function = staticmethod(bce_with_logits_loss)
 
     def __init__(
-        self, *, pos_weight: ClassWeights = None, reduction: Reduction = "mean", validate: bool = True
+        self, *, pos_weight: ClassWeights | float = None, reduction: Reduction = "mean", validate: bool = True
     ) -> None:
         super().__init__(
             pos_weight=as_weights("pos_weight", pos_weight, scalar=True), reduction=reduction, validate=validate
@@ -258,7 +258,7 @@ class MultiLabelLoss(Loss):
         self,
         *,
         labels: LabelReduction = "mean",
-        pos_weight: ClassWeights = None,
+        pos_weight: ClassWeights | float = None,
         reduction: Reduction = "mean",
         validate: bool = True,
     ) -> None:

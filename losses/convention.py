@@ -11,7 +11,7 @@ from torch import Tensor, nn
 IGNORE_INDEX = -100  # torch's: no class of anybody's
 
 Reduction = Literal["none", "mean", "sum"]
-ClassWeights = Sequence[float] | Tensor | float | None
+ClassWeights = Sequence[float] | Tensor | None
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
 
@@ -245,7 +245,7 @@ def check_class_weights(name: str, weights: Tensor | None, input: Tensor) -> Ten
     return weights.to(input.dtype)
 
 
-def as_weights(name: str, weights: ClassWeights, *, scalar: bool = False) -> Tensor | None:
+def as_weights(name: str, weights: ClassWeights | float, *, scalar: bool = False) -> Tensor | None:
     """Return the option ``name``, one weight per class, as a tensor of its own.
 
     Args:

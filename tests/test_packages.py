@@ -90,3 +90,48 @@ def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pix2pix", "fit", "--config", "facades", "--print_config"]
     result = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=True)
     assert yaml.safe_load(result.stdout)["data"]["init_args"]["direction"] == "BtoA"
+
+
+TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
+    "losses/figures/style.py": "losses/figures/test_curves.py",
+    "losses/pretrained.py": "losses/test_perceptual.py",
+    "losses/regions.py": "losses/test_segmentation.py",
+    "multitask/command_line.py": "training/test_command_line.py",
+    "multitask/comparison/command_line.py": "multitask/comparison/test_compare.py",
+    "multitask/comparison/figure.py": "multitask/comparison/test_compare.py",
+    "multitask/data/coco.py": "multitask/data/test_folders.py",
+    "multitask/data/files.py": "multitask/data/test_folders.py",
+    "multitask/data/scenes.py": "multitask/data/test_batches.py",
+    "multitask/encoders/encoder.py": "multitask/encoders/test_small.py",
+    "multitask/encoders/pretrained.py": "multitask/encoders/test_resnet.py",
+    "multitask/metrics.py": "multitask/test_module.py",
+    "multitask/tasks/class_task.py": "multitask/tasks/test_tasks.py",
+    "multitask/tasks/classification.py": "multitask/tasks/test_tasks.py",
+    "multitask/tasks/depth.py": "multitask/tasks/test_tasks.py",
+    "multitask/tasks/normals.py": "multitask/tasks/test_tasks.py",
+    "multitask/tasks/segmentation.py": "multitask/tasks/test_tasks.py",
+    "multitask/tasks/task.py": "multitask/tasks/test_tasks.py",
+    "pix2pix/command_line.py": "training/test_command_line.py",
+    "pix2pix/data/images.py": "inference/test_pictures.py",
+    "pix2pix/data/parquet.py": "pix2pix/data/test_pairs.py",
+    "pix2pix/layers.py": "pix2pix/test_generators.py",
+    "training/callbacks/curves.py": "training/test_command_line.py",
+    "training/callbacks/data_summary.py": "training/test_command_line.py",
+    "training/callbacks/exact_resume.py": "training/test_resume.py",
+    "training/callbacks/last_checkpoint.py": "training/test_resume.py",
+    "training/callbacks/progress.py": "training/test_command_line.py",
+    "training/commands.py": "training/test_command_line.py",
+    "training/configurations.py": "training/test_command_line.py",
+    "training/data/layout.py": "multitask/data/test_layouts.py",
+    "training/data/module.py": "training/test_resume.py",
+    "training/failures.py": "training/test_command_line.py",
+    "training/loggers.py": "training/test_command_line.py",
+    "training/run_command.py": "training/test_command_line.py",
+}
+
+
+def test_every_file_has_its_tests_where_a_reader_looks_for_them() -> None:
+    files = {str(file.relative_to(ROOT)) for package in MAY_IMPORT for file in (ROOT / package).rglob("[!_]*.py")}
+    mirrored = {file for file in files if (ROOT / "tests" / file).with_name(f"test_{Path(file).name}").is_file()}
+    assert files - mirrored == TESTED_ELSEWHERE.keys()
+    assert all((ROOT / "tests" / file).is_file() for file in TESTED_ELSEWHERE.values())

@@ -133,7 +133,7 @@ def as_aggregator(aggregator: str | nn.Module) -> nn.Module:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "torchjd":
             raise
-        message = "AggregatedGradients needs TorchJD: pip install 'pix2pix-multitask[torchjd]'"
+        message = "AggregatedGradients needs TorchJD: pip install -e '.[torchjd]'"
         raise ModuleNotFoundError(message, name=error.name) from None
     if isinstance(aggregator, package.Aggregator):
         return aggregator

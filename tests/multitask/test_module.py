@@ -67,7 +67,7 @@ def fit(model: MultiTask, folder: Path, data: DataLoader[Any] | None = None, **o
 @pytest.mark.parametrize("weighting", [FixedWeighting, UncertaintyWeighting, GradNorm])
 def test_every_task_learns(weighting: WeightingOfTasks, tmp_path: Path) -> None:
     model = make(weighting, lr=5e-3)
-    trainer = fit(model, tmp_path, max_epochs=25)
+    trainer = fit(model, tmp_path, max_epochs=32)
     (measures,) = trainer.validate(model, loader(), verbose=False)
     assert measures["val/seg/miou"] > 0.8
     assert measures["val/depth/abs"] < 0.5

@@ -172,7 +172,7 @@ def test_evaluation_and_a_frozen_trunk_leave_the_features_alone(network: Network
 
 def test_a_missing_torchjd_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchjd.aggregation", None)
-    with pytest.raises(ModuleNotFoundError, match=r"needs TorchJD: pip install 'pix2pix-multitask\[torchjd\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"needs TorchJD: pip install -e '\.\[torchjd\]'"):
         AggregatedGradients(TASKS)
 
 
