@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ training = pytest.mark.filterwarnings("ignore:You are using a custom batch sampl
 
 
 @pytest.mark.parametrize("mode", ["vanilla", "lsgan", "hinge"])
-def test_dcgan_draws_discs(mode: str) -> None:
+def test_dcgan_draws_discs(mode: Any) -> None:
     untrained = dcgan.main(steps=0, mode=mode)
     assert untrained > 0.5
     assert dcgan.main(steps=100, mode=mode) < 0.3
