@@ -30,8 +30,8 @@ class AggregatedGradients(TappedWeighting):
 
     Args:
         tasks: the names of the tasks.
-        aggregator: an object of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that needs no
-            options: ``UPGrad``, ``PCGrad``, ``MGDA``, ``IMTLG``, ``AlignedMTL``.
+        aggregator: an object of the package ``torchjd.aggregation``, such as ``CAGrad(c=0.4)``; or the name of one that
+            needs no options: ``UPGrad``, ``PCGrad``, ``MGDA``, ``IMTLG``, ``AlignedMTL``.
 
     Raises:
         ModuleNotFoundError: TorchJD is not installed.

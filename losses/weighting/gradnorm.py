@@ -23,8 +23,8 @@ class GradNorm(TappedWeighting):
     :math:`\mathrm{sign}(G_i - \bar G r_i^\alpha) \lVert \nabla_W L_i \rVert_2`. Then they are scaled back to the sum T.
 
     One ordinary backward pass measures everything: :meth:`branch` gives each task a view of the shared features, and
-    when all tasks' gradients have arrived at them, and before they go on into the encoder, each is taken through the last
-    shared layer alone. The network's gradients are, to the bit, those of the weighted sum without GradNorm.
+    when all tasks' gradients have arrived at them, and before they go on into the encoder, each is taken through the
+    last shared layer alone. The network's gradients are, to the bit, those of the weighted sum without GradNorm.
 
     Works with gradient accumulation (norms of the summed gradients), under autocast, with a loss scaler (norms are
     unscaled; non-finite ones change nothing) and in several processes (norms of the joined batch).
