@@ -68,6 +68,7 @@ def test_every_snippet_is_found() -> None:
     assert len(SNIPPETS) + len(TRAININGS) == sum(page.read_text().count("```python\n") for page in PAGES) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:.*is smaller than the logging interval", "ignore:You are using a custom batch sampler"
 )
@@ -141,6 +142,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
