@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: bench-losses bench-weighting clean demo docs quick test
 
-demo: .venv/demo.done  ## train on line drawings and show coloured pictures
+demo: .venv/demo.done  ## train on line drawings and show colored pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
 
 test: .venv/dev.done  ## format, lint, types, tests and coverage

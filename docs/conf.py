@@ -31,6 +31,7 @@ myst_heading_anchors = 4  # links such as data.md#splits
 copybutton_prompt_text = ">>> "
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # SideBySide, not <class ...>
 autodoc_typehints_format = "short"
 python_display_short_literal_types = True
 python_maximum_signature_line_length = 100

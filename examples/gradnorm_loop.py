@@ -28,13 +28,14 @@ def train(weighting: Weighting, steps: int) -> dict[str, float]:
         return inputs, {task: SCALES[task] * (inputs @ targets[task] / 2).tanh() for task in SCALES}
 
     torch.manual_seed(0)
-    trunk = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32))
+    shared = nn.Linear(32, 32)  # the last layer that both tasks share
+    trunk = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), shared)
     heads = nn.ModuleDict({task: nn.Sequential(nn.ReLU(), nn.Linear(32, 4)) for task in SCALES})
     optimizer = torch.optim.Adam([*trunk.parameters(), *heads.parameters()], lr=3e-3)
 
     for _ in range(steps):
         inputs, truth = draw(64)
-        views = weighting.branch(trunk(inputs), trunk[-1].weight)  # W: the last layer that both tasks share
+        views = weighting.branch(trunk(inputs), shared.weight)
         losses = {task: mse_loss(head(views[task]), truth[task]) for task, head in heads.items()}
         optimizer.zero_grad()
         weighting(losses).backward()

@@ -43,7 +43,7 @@ def draw_shape(picture: Image.Image, kind: str, center: tuple[int, int], radius:
         brush.polygon([(x, top), (left, bottom), (right, bottom)], color, "black", 2)
 
 
-def main(root: str = "datasets/drawn", train: int = 200, val: int = 20, test: int = 20) -> None:
+def main(root: str = "datasets/drawn", *, train: int = 200, val: int = 20, test: int = 20) -> None:
     """Write ``outlines/SPLIT/NNN.png`` and ``filled/SPLIT/NNN.png``.
 
     Args:

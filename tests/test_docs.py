@@ -68,6 +68,7 @@ def test_every_snippet_is_found() -> None:
     assert len(SNIPPETS) + len(TRAININGS) == sum(page.read_text().count("```python\n") for page in PAGES) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:.*is smaller than the logging interval", "ignore:You are using a custom batch sampler"
 )
@@ -141,6 +142,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -153,3 +155,29 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         assert not re.search(
             r"<link[^>]* rel=\"(?:stylesheet|preload|preconnect)\"[^>]* href=\"(?:https?:)?//", page
         ), name
+
+
+def options_of(config: object, prefix: str = "") -> set[str]:
+    """The names of all keys of a configuration, as the command line takes them: without ``init_args``."""
+    if not isinstance(config, dict):
+        return {prefix.lstrip(".")}
+    inner = (options_of(value, prefix if key == "init_args" else f"{prefix}.{key}") for key, value in config.items())
+    return {prefix.lstrip(".")}.union(*inner)
+
+
+def test_options_that_the_pages_name_are_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known: set[str] = set()
+    for program, words in (
+        ("pix2pix", "--config facades"),
+        ("multitask", "--config rooms --model.weighting losses.GradNorm"),
+        ("multitask", "--config rooms --model.weighting losses.AggregatedGradients"),
+    ):
+        monkeypatch.setattr(sys, "argv", [program])
+        with pytest.raises(SystemExit):
+            MAIN[program](["fit", *words.split(), "--print_config"])
+        known |= options_of(yaml.safe_load(capsys.readouterr().out))
+    for page in (ROOT / "README.md", *PAGES):
+        for option in re.findall(r"`(?:--)?((?:data|model|samples|trainer)\.[\w.]+)[`:]", page.read_text()):
+            assert option.replace(".init_args", "") in known, f"{page.name}: {option}"

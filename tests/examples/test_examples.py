@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +18,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 training = pytest.mark.filterwarnings("ignore:You are using a custom batch sampler", "ignore:.*`IterableDataset`")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["vanilla", "lsgan", "hinge"])
-def test_dcgan_draws_discs(mode: str) -> None:
+def test_dcgan_draws_discs(mode: Any) -> None:
     untrained = dcgan.main(steps=0, mode=mode)
     assert untrained > 0.5
     assert dcgan.main(steps=100, mode=mode) < 0.3
@@ -30,11 +32,13 @@ def test_a_true_disc_is_at_distance_0() -> None:
     assert abs(radii.item() - 4) < 0.1
 
 
+@pytest.mark.slow
 def test_multiscale_hinge_gan_draws_stripes() -> None:
     assert multiscale_hinge.main(steps=0) < 0.15
     assert multiscale_hinge.main(steps=60) > 0.25
 
 
+@pytest.mark.slow
 def test_gradnorm_helps_the_task_of_the_small_loss() -> None:
     shares = gradnorm_loop.main(steps=1000)
     assert shares["equal"]["small"] > 0.8  # next to nothing is learned
@@ -42,6 +46,7 @@ def test_gradnorm_helps_the_task_of_the_small_loss() -> None:
     assert shares["gradnorm"]["large"] < 0.4
 
 
+@pytest.mark.slow
 @training
 def test_own_layout_is_trained_on() -> None:
     assert own_layout.main(epochs=2) < 0.2  # gray pictures would have about 0.4
@@ -56,6 +61,7 @@ def test_own_layout_names_what_is_missing(tmp_path: Path) -> None:
         own_layout.OneFolder(tmp_path, "train").read(0)
 
 
+@pytest.mark.slow
 @training
 def test_own_task_is_trained_and_measured() -> None:
     metrics = own_task.main(epochs=1, batches=0.2)
@@ -75,6 +81,7 @@ def test_own_task_counts_known_pixels_alone() -> None:
     assert task.draw(task.decode(prediction), torch.ones(1, 3, 2, 2))[0, 0].tolist() == [[1, 0.25], [1, 0.25]]
 
 
+@pytest.mark.slow
 def test_own_generator_by_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["pix2pix"])
