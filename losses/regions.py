@@ -93,11 +93,7 @@ class _Overlap(torch.autograd.Function):
 def _sums_by_class(target: Tensor, classes: int, *values: Tensor) -> list[Tensor]:
     """The sums over each sample's pixels, N x C, of each of ``values``, N x S, by the class of the pixel."""
     # Without a one-hot tensor, which would be as large as the logits; and in short runs of pixels first, since
-<<<<<<< HEAD
-    # index_add adds them one by one: in float32 a count would stop at 2^24, and other sums be off by percents before.
-=======
     # index_add adds them one by one: in float32 a count would stop at 2^24, and other sums are off by percents earlier.
->>>>>>> losses-work
     samples, pixels = target.shape
     runs = -(-pixels // RUN)
     first = classes * torch.arange(samples * runs, device=target.device).view(samples, runs, 1)
