@@ -1,5 +1,7 @@
 """The field's loss functions under one convention, with torch as the only dependency."""
 
+from importlib.metadata import version
+
 from torch.nn import (  # as they are: without the convention of those below
     BCELoss,
     CosineEmbeddingLoss,
@@ -86,6 +88,8 @@ from losses.weighting import (
     Weighting,
     time_average,
 )
+
+__version__ = version("pix2pix-multitask")
 
 __all__ = [
     "AggregatedGradients",

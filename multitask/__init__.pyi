@@ -3,6 +3,8 @@ from .encoders import EfficientNetLite0Encoder, Encoder, ResNetEncoder, SmallEnc
 from .module import MultiTask
 from .tasks import Classification, Depth, Detection, Normals, Segmentation, Task
 
+__version__: str
+
 __all__ = [
     "Classification",
     "Depth",

@@ -3,6 +3,8 @@ from .discriminators import Discriminator, PatchDiscriminator
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
 
+__version__: str
+
 __all__ = [
     "Discriminator",
     "Generator",

@@ -81,6 +81,7 @@ def test_training_several_tasks_from_python(tmp_path: Path, monkeypatch: pytest.
     assert names["model"].weighting.alpha == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:.*is smaller than the logging interval", "ignore:You are using a custom batch sampler"
 )

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_imports_point_down(package: str) -> None:
             assert not imports_of(file) & LIGHTNING, file
 
 
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_every_package_knows_its_version(package: str) -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert importlib.import_module(package).__version__ == stated
+    assert f"version: {stated}\n" in (ROOT / "CITATION.cff").read_text()
+
+
 @pytest.mark.parametrize("package", ["training", "pix2pix", "multitask"])
 def test_names_that_are_imported_when_used_are_all_there(package: str) -> None:
     module = importlib.import_module(package)
@@ -65,6 +73,7 @@ def test_every_package_is_typed_and_introduces_itself(package: str) -> None:
     assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
 
 
+@pytest.mark.slow
 def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
     """Built, installed without dependencies into an empty folder, it prints a configuration that travelled inside."""
     source = tmp_path / "source"  # a copy: building leaves files behind

@@ -20,6 +20,7 @@ COMMANDS = re.findall(r"^    (?:python|torchrun .*) -m (pix2pix|multitask) (.*?)
 MAIN = {"pix2pix": pix2pix.__main__.main, "multitask": multitask.__main__.main}
 
 
+@pytest.mark.slow
 def test_the_plain_gan_is_short_and_learns_its_data() -> None:
     (snippet,) = (each for each in SNIPPETS if "gan_loss = GANLoss(" in each)
     assert len(snippet.strip().splitlines()) <= 15
@@ -29,6 +30,7 @@ def test_the_plain_gan_is_short_and_learns_its_data() -> None:
     assert (sample.mean(0) - 3).abs().max() < 0.5  # ten seeds gave at most 0.23
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*is smaller than the logging interval", "ignore:Starting from v1.9.0")
 def test_training_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (snippet,) = (each for each in SNIPPETS if "Pix2Pix(" in each)

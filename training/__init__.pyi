@@ -23,6 +23,8 @@ from .data import (
 from .metrics_file import Metrics
 from .model import Model, Prediction
 
+__version__: str
+
 __all__ = [
     "AtomicCheckpointIO",
     "Command",

@@ -6,11 +6,12 @@ Nothing here imports more than Python's own library before a command is chosen, 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-DISTRIBUTION = "pix2pix-multitask"
+from training import __version__
+
 SHARED = ("inference", "losses", "training")  # packages that both applications import
 
 
@@ -75,7 +76,7 @@ def hidden_package(program: str) -> str | None:
 
 def _parser(program: str, description: str, commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     parser = _OneLineParser(prog=program, description=description)
-    parser.add_argument("--version", action="version", version=f"{program} {metadata.version(DISTRIBUTION)}")
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     hint = f"`{program} COMMAND --help` lists the options of one."
     table = parser.add_subparsers(title="commands", metavar="COMMAND", description=hint)

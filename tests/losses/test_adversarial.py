@@ -119,6 +119,7 @@ def test_compiles_to_one_graph_and_takes_non_contiguous_predictions(mode: str) -
         assert_close(compiled(x, False), loss(x.contiguous(), False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_an_ordinary_training_stays_compiled(mode: str) -> None:
     """Three calls a step, a smaller last batch, and a validation without gradients: at most eight graphs."""

@@ -184,6 +184,7 @@ def test_non_contiguous_inputs(case: Case) -> None:
 
 
 @every_loss
+@pytest.mark.slow
 def test_gradients_and_their_gradients_are_right(case: Case) -> None:
     loss = case.build().double()
     inputs = case.inputs()
@@ -200,6 +201,7 @@ def test_gradients_and_their_gradients_are_right(case: Case) -> None:
 
 
 @every_loss
+@pytest.mark.slow
 def test_compiles_to_one_graph(case: Case) -> None:
     loss, inputs = case.build(), cast(case.inputs(), torch.float32)
     with warnings.catch_warnings():

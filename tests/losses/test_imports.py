@@ -1,7 +1,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_importing_losses_loads_torch_alone() -> None:
     code = (
         "import sys, torch; before = set(sys.modules); import losses; "

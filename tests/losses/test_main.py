@@ -26,6 +26,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return out, printed.getvalue().splitlines()
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_figure_and_prints_its_path(drawn: tuple[Path, list[str]]) -> None:
     out, lines = drawn
     assert sorted(lines) == sorted(str(path) for path in out.iterdir())
@@ -140,6 +141,7 @@ def test_wrong_usage_ends_in_one_line_and_exit_code_2(words: list[str], capsys: 
     assert line.startswith("losses: error: ") and line.endswith("(--help names the options)") and "\n" not in line
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module() -> None:
     result = subprocess.run([sys.executable, "-m", "losses"], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")

@@ -55,6 +55,7 @@ def test_fit_logs_losses_and_weights_and_prints_the_metrics(capsys: pytest.Captu
         assert re.search(rf"{key} +{value:.4f} +\d\.\d{{4}}", said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -74,6 +75,7 @@ def test_another_weighting_is_one_option(words: list[str], expected: str) -> Non
     assert type(model.weighting).__name__ == expected
 
 
+@pytest.mark.slow
 def test_predict_writes_a_picture_and_the_numbers_of_every_scene() -> None:
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
     checkpoint = the_run() / "checkpoints" / "best.ckpt"
@@ -135,6 +137,7 @@ def break_scenes(what: str) -> None:
         (train / "image" / "train04.png").write_bytes(b"no picture")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "message"),
     [
@@ -164,6 +167,7 @@ def test_help_of_the_experiments(command: str, capsys: pytest.CaptureFixture[str
     assert "--seeds" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_toy_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     main(["toy", "--out", "toy", "--seeds", "1", "--steps", "2"])
     assert (Path("toy") / "toy.png").is_file()

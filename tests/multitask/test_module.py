@@ -63,6 +63,7 @@ def fit(model: MultiTask, folder: Path, data: DataLoader[Any] | None = None, **o
     return trainer
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*smaller than the logging interval")
 @pytest.mark.parametrize("weighting", [FixedWeighting, UncertaintyWeighting, GradNorm])
 def test_every_task_learns(weighting: WeightingOfTasks, tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_the_table_holds_mean_and_deviation_of_the_last_measurements() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_run_leaves_a_table_and_a_figure_and_the_next_the_same(tmp_path: Path, capsys: Any) -> None:
     for folder in ("one", "other"):

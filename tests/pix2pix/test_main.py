@@ -64,6 +64,7 @@ def break_pictures(what: str) -> None:
         write_picture(Path("data/train/train03.png"), 31, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "message"),
     [
@@ -115,6 +116,7 @@ def test_channels_that_differ_are_one_line(option: str, message: str, capsys: py
     assert code == 1
 
 
+@pytest.mark.slow
 def test_a_layout_with_options_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     for folder in ("left", "right"):
         for split in ("train", "val", "test"):

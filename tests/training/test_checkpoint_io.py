@@ -37,6 +37,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> N
     assert [file.name for file in tmp_path.iterdir()] == ["b.ckpt"]
 
 
+@pytest.mark.slow
 def test_killed_while_it_saves_it_leaves_a_whole_file(tmp_path: Path) -> None:
     """A process that saves over and over is killed without warning; what it leaves loads."""
     path = tmp_path / "b.ckpt"

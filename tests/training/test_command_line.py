@@ -90,12 +90,14 @@ def test_a_run_is_the_same_to_the_digits_that_it_had_before(program: Program) ->
         ], name
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_weights(program: Program) -> None:
     for name in "first", "second":
         program.main(["fit", "--config", "small.yaml", "--name", name])
     assert_same_weights("first", "second")
 
 
+@pytest.mark.slow
 def test_test_and_validate_find_what_fit_found(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     program.main(["fit", "--config", "small.yaml"])
     checkpoint = f"{the_run()}/checkpoints/best.ckpt"
@@ -110,6 +112,7 @@ def test_test_and_validate_find_what_fit_found(program: Program, capsys: pytest.
     assert value == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_predict_writes_files_for_every_sample(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     program.main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
     program.main(["predict", "--ckpt_path", f"{the_run()}/checkpoints/best.ckpt", "--name", "predicted"])
@@ -118,6 +121,7 @@ def test_predict_writes_files_for_every_sample(program: Program, capsys: pytest.
     assert f"predictions: {folder}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_without_test_data_says_so_before_it_starts(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree("data/test")
     program.main(["fit", "--config", "small.yaml"])
@@ -129,6 +133,7 @@ def test_a_run_without_test_data_says_so_before_it_starts(program: Program, caps
     assert not any(name.startswith("test/") for name in metrics_of().names)
 
 
+@pytest.mark.slow
 def test_tensorboard_and_wandb_hold_the_same_numbers(program: Program) -> None:
     wandb = pytest.importorskip("wandb")
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
@@ -152,6 +157,7 @@ def test_tensorboard_and_wandb_hold_the_same_numbers(program: Program) -> None:
     assert read_picture(picture).size == read_picture(the_run() / "samples" / "epoch_000.png").size
 
 
+@pytest.mark.slow
 def test_wandb_online_without_a_key_is_one_line(program: Program, tmp_path: Path) -> None:
     """In a process of its own: W&B remembers, for the whole process, that a run was offline."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
@@ -177,6 +183,7 @@ class StopInTheSecondEpoch(ExactResume):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_command_that_it_names_goes_on_in_the_same_run(
     program: Program, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +204,7 @@ def test_ctrl_c_saves_and_the_command_that_it_names_goes_on_in_the_same_run(
     assert metrics_of().series(program.loss) == metrics_of("whole").series(program.loss)  # not a row lost, none twice
 
 
+@pytest.mark.slow
 def test_going_on_from_an_older_checkpoint_replaces_what_came_after_it(program: Program) -> None:
     program.main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
     checkpoints = the_run() / "checkpoints"
@@ -207,6 +215,7 @@ def test_going_on_from_an_older_checkpoint_replaces_what_came_after_it(program: 
     assert len(metrics_of().series(program.monitor.replace("val", "test"))) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_from_the_command_line(program: Program) -> None:
     words = ["fit", "--config", "small.yaml", "--trainer.max_epochs", "1", "--trainer.devices", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -221,6 +230,7 @@ def test_two_processes_from_the_command_line(program: Program) -> None:
 # --- checkpoints written before 0.2.0, whose classes have moved since
 
 
+@pytest.mark.slow
 def test_an_older_checkpoint_is_rebuilt_tested_and_trained_on(
     program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +247,7 @@ def test_an_older_checkpoint_is_rebuilt_tested_and_trained_on(
     assert torch.load(the_run("longer") / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 15
 
 
+@pytest.mark.slow
 def test_a_checkpoint_rebuilds_its_model(program: Program) -> None:
     program.main(["fit", "--config", "small.yaml"])
     file = the_run() / "checkpoints" / "best.ckpt"
@@ -321,6 +332,7 @@ def test_debug_shows_where(program: Program) -> None:
         program.main(["fit", "--config", "small.yaml", "--data.root", "absent", "--debug"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["losses", "inference", "training"])
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_file_of_the_users_that_hides_a_package_is_named(

@@ -20,7 +20,10 @@ from training import AtomicCheckpointIO, ExactResume, Interrupted, LastCheckpoin
 EPOCHS = 3
 ACCUMULATING = [name for name in APPLICATIONS if name != "pix2pix"]  # whose optimization is manual
 
-pytestmark = pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+]
 
 
 class Signal(pl.Callback):

@@ -27,6 +27,7 @@ def test_all_losses_begin_with_the_same_network_and_see_the_same_batches() -> No
     assert histories["a"] != train_with_outliers({"a": mse_loss}, steps=30, every=10, seed=1)["a"]
 
 
+@pytest.mark.slow
 def test_outliers_pull_the_mean_and_not_the_median() -> None:
     histories = train_with_outliers({"mse": mse_loss, "l1": l1_loss})
     # A tenth of the targets is 4 too high: 0.4 for the mean.
@@ -34,6 +35,7 @@ def test_outliers_pull_the_mean_and_not_the_median() -> None:
     assert histories["l1"][-1] < 0.05
 
 
+@pytest.mark.slow
 def test_tasks_end_with_the_weight_of_their_noise() -> None:
     weights = train_with_uncertainty(noises=(0.3, 1.0), steps=600, every=20)
     for noise, points in zip((0.3, 1.0), weights.values(), strict=True):

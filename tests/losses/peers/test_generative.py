@@ -42,6 +42,7 @@ def test_vae_of_torch_distributions(likelihood: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", ["l1", "mse"])
 @pytest.mark.parametrize(
     ("vgg", "nodes"),

@@ -88,6 +88,7 @@ def of_processes(folder: Path) -> list[dict[tuple[str, bool], list[dict[str, Ten
     return [torch.load(folder / f"{rank}.pt") for rank in range(PROCESSES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "absent"), RUNS)
 def test_two_processes_have_the_weights_of_one(
     of_processes: list[dict[tuple[str, bool], list[dict[str, Tensor]]]], name: str, absent: bool
@@ -104,6 +105,7 @@ def test_two_processes_have_the_weights_of_one(
                 assert_close(value, expected[key], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_directions_that_are_aggregated_in_each_process_are_averaged(folder: Path) -> None:
     own = []
     for rank in range(PROCESSES):

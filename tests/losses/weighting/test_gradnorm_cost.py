@@ -22,6 +22,7 @@ def counts() -> tuple[int, int]:
     return operations(network, FixedWeighting(tuple(CHANNELS))), operations(network, GradNorm(tuple(CHANNELS)))
 
 
+@pytest.mark.slow
 def test_gradnorm_costs_at_most_a_twentieth_of_a_step(counts: tuple[int, int]) -> None:
     equal, gradnorm = counts
     assert gradnorm / equal <= 1.05

@@ -54,6 +54,7 @@ def test_each_variant_differs_in_its_tasks_or_weighting_alone() -> None:
     assert model_of("gradnorm")["weighting"]["init_args"] == {"alpha": 0.5}  # the configuration's own
 
 
+@pytest.mark.slow
 def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_stopped(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     said, code = MULTITASK.fails(capsys, "compare", "--config", "small.yaml", "--out", "out", "--model.channels", "0")
     assert code == 1

@@ -34,6 +34,7 @@ def test_without_dilation_it_is_torchvisions_network_with_torchvisions_normaliza
             assert_close(encoder(images), trunk(preset(images)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "stride"), [("resnet18", 16), ("resnet18", 8), ("resnet50", 8)])
 def test_the_coarse_features_are_among_the_fine_ones(name: Any, stride: Any, tmp_path: Path) -> None:
     """Dilation adds places in between; it changes none."""

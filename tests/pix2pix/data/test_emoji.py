@@ -11,6 +11,8 @@ from tests.pix2pix.pictures import write_picture
 
 SIZE = 16
 
+pytestmark = pytest.mark.slow  # the drawings take some seconds
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
