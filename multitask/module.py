@@ -37,9 +37,9 @@ class Neck(nn.Sequential):
         super().__init__(nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> Tensor:
         """The weight of the convolution."""
-        return cast(nn.Parameter, self[0].weight)
+        return cast(Tensor, self[0].weight)
 
 
 class MultiTask(Model):

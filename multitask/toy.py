@@ -5,7 +5,6 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -92,7 +91,7 @@ class Network(nn.Module):
         super().__init__()
         layers = [nn.Linear(inputs, WIDTH) for inputs in (INPUTS, WIDTH, WIDTH, WIDTH)]
         self.trunk = nn.Sequential(*(module for layer in layers for module in (layer, nn.ReLU())))
-        self.last_shared = cast(nn.Parameter, layers[-1].weight)
+        self.last_shared = layers[-1].weight
         self.heads = nn.ModuleList(nn.Linear(WIDTH, OUTPUTS) for _ in range(tasks))
 
 

@@ -91,7 +91,7 @@ class AggregatedGradients(TappedWeighting):
     def _tap(
         self,
         levels: tuple[Tensor, ...],
-        weight: nn.Parameter,
+        weight: Tensor,
         gradients: dict[str, list[Tensor | None]],
         totals: Gradients,
     ) -> Gradients:

@@ -56,7 +56,7 @@ class Weighting(nn.Module, ABC):
         self._weights_in_force: dict[str, Tensor] = {}
         self._forget()
 
-    def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
+    def branch(self, features: Features, weight: Tensor) -> dict[str, Features]:
         """Return for each task its view of the shared features, at which some weightings measure gradients.
 
         Args:

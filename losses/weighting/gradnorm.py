@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from losses.convention import check_choice, check_number
 from losses.weighting.base import Features, levels_of, sum_over_processes, task_values
@@ -83,7 +83,7 @@ class GradNorm(TappedWeighting):
         self.register_buffer("initial", initial)
         self._norms = self._targets = self._rates = torch.full_like(self.current, torch.nan)
 
-    def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
+    def branch(self, features: Features, weight: Tensor) -> dict[str, Features]:
         """Return for each task its view of the shared features, at which its gradient is measured.
 
         Args:
@@ -122,7 +122,7 @@ class GradNorm(TappedWeighting):
     def _tap(
         self,
         levels: tuple[Tensor, ...],
-        weight: nn.Parameter,
+        weight: Tensor,
         gradients: dict[str, list[Tensor | None]],
         totals: Gradients,
     ) -> Gradients:
@@ -168,7 +168,7 @@ class GradNorm(TappedWeighting):
         self._gradients = None
 
 
-def _gradient_of(weight: nn.Parameter, levels: tuple[Tensor, ...], gradients: Gradients) -> Tensor:
+def _gradient_of(weight: Tensor, levels: tuple[Tensor, ...], gradients: Gradients) -> Tensor:
     """Back-propagate a task's gradients in the shared features through the last shared layer."""
     reached = [(level, gradient) for level, gradient in zip(levels, gradients, strict=True) if gradient is not None]
     outputs, of_outputs = zip(*reached, strict=True)

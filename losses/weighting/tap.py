@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from losses.convention import at_least_float32
 from losses.weighting.base import Features, Weighting, levels_of
@@ -26,7 +26,7 @@ class TappedWeighting(Weighting):
     _awaited: Counter[str]  # gradients of tasks that were back-propagated and have not arrived
     _scale: Tensor  # the gradient of the total: a scaler's factor, or 1 / accumulated batches
 
-    def branch(self, features: Features, weight: nn.Parameter) -> dict[str, Features]:
+    def branch(self, features: Features, weight: Tensor) -> dict[str, Features]:
         """Return for each task its views of the shared features, at which its gradient is collected.
 
         Args:
@@ -69,7 +69,7 @@ class TappedWeighting(Weighting):
     def _tap(
         self,
         levels: tuple[Tensor, ...],
-        weight: nn.Parameter,
+        weight: Tensor,
         gradients: dict[str, list[Tensor | None]],
         totals: Gradients,
     ) -> Gradients:
