@@ -1,5 +1,6 @@
 """Runs one command of an application."""
 
+import inspect
 import logging
 import pkgutil
 import warnings
@@ -26,7 +27,8 @@ def run_command(program: str, name: str, target: str, options: list[str]) -> Non
             _quiet_lightning()
             runs.run(name, words)
         else:
-            auto_cli(runs, args=words, prog=f"{program} {name}", parser_class=OneLineErrors)
+            description = (inspect.getdoc(runs) or "").partition("\n\nArgs:")[0]
+            auto_cli(runs, args=words, prog=f"{program} {name}", description=description, parser_class=OneLineErrors)
 
 
 def _quiet_lightning() -> None:

@@ -164,7 +164,10 @@ def test_help_of_the_experiments(command: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert "--seeds" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--seeds" in said
+    assert {"compare": "Train each task alone, and all of them", "toy": "The regressions are alike"}[command] in said
+    assert "Lightning Trainer" not in said
 
 
 @pytest.mark.slow
