@@ -1,7 +1,6 @@
 """The command line: ``python -m losses figures``."""
 
 import argparse
-import csv
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ Draw six figures and print the path of each. Some show networks, which are train
   focal.png         focal loss for several gammas against the probability of the true class
   landscape.png     the loss of a convolutional network around its weights (Li et al. 2018)
   convergence.png   training with outliers under several losses, and the error of each on clean points
-  task_weights.png  the weights of a run's tasks over its steps
+  task_weights.png  the weights that uncertainty weighting learns for three tasks
 """
 
 
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = _parser().parse_args(arguments)
     try:
-        draw_figures(options.out, options.metrics)
+        draw_figures(options.out)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if options.debug:
             raise
@@ -41,15 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
-def draw_figures(out: Path, metrics: Path | None = None) -> None:
+def draw_figures(out: Path) -> None:
     """Draw all figures, train the networks that some of them show, and print the path of each file.
 
     Args:
         out: the folder of the figures, created if missing.
-        metrics: the CSV file of the run whose task weights are drawn, or None to train one.
 
     Raises:
-        ValueError: ``metrics`` holds no task weights.
         OSError: a file cannot be written.
     """
     from matplotlib.figure import Figure  # here: --help and wrong options need no matplotlib
@@ -58,7 +55,6 @@ def draw_figures(out: Path, metrics: Path | None = None) -> None:
     from losses.figures import experiments
 
     torch.set_num_threads(1)  # small networks gain nothing from more, and the sums would depend on their number
-    given = None if metrics is None else read_task_weights(metrics)  # first, so that a wrong file costs no time
     out.mkdir(parents=True, exist_ok=True)
 
     def write(name: str, figure: Figure) -> None:
@@ -75,37 +71,7 @@ def draw_figures(out: Path, metrics: Path | None = None) -> None:
     histories = experiments.train_with_outliers({name: figures.REGRESSION_LOSSES[name] for name in names}, every=10)
     metric = "mean absolute error on clean points"
     write("convergence", figures.convergence(histories, metric=metric, every=10))
-    write("task_weights", figures.task_weights(given or experiments.train_with_uncertainty()))
-
-
-def read_task_weights(metrics: Path) -> dict[str, list[tuple[float, float]]]:
-    """Read the weights of tasks from the CSV file of a run, such as Lightning's ``CSVLogger`` writes.
-
-    Args:
-        metrics: the file, with a column ``step`` and a column ``weight/TASK`` for each task; empty cells are left out.
-
-    Returns:
-        For each task the steps, each with the weight.
-
-    Raises:
-        ValueError: names the file and what is wrong in it.
-    """
-    expected = "expected a CSV file with a column step and columns weight/TASK of numbers"
-    try:
-        with metrics.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = [name for name in (rows[0] if rows else {}) if name and name.startswith("weight/")]
-        weights = {
-            name.removeprefix("weight/"): [(float(row["step"]), float(row[name])) for row in rows if row[name]]
-            for name in names
-        }
-    except OSError as error:
-        raise ValueError(f"{metrics}: {error.strerror}; {expected}") from None
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f"{metrics}: {error}; {expected}") from None
-    if not any(weights.values()):
-        raise ValueError(f"{metrics}: no weights; {expected}")
-    return weights
+    write("task_weights", figures.task_weights(experiments.train_with_uncertainty()))
 
 
 class OneLineErrors(argparse.ArgumentParser):
@@ -121,18 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     command = commands.add_parser(
         "figures",
-        help="draw curves, landscapes and trainings as pictures",
+        help="draw curves, landscapes and runs as pictures",
         description=FIGURES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="folder (default: figures)")
-    command.add_argument(
-        "--metrics",
-        type=Path,
-        metavar="FILE",
-        help="CSV file of your own run, with a column step and columns weight/TASK, for task_weights.png; "
-        "without it three tasks are trained",
-    )
     command.add_argument("--debug", action="store_true", help="show the tracebacks of errors")
     return parser
 

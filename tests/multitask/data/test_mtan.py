@@ -35,6 +35,7 @@ def test_nyuv2(tmp_path: Path, dtype: Any) -> None:
     write(tmp_path, dtype=dtype)
     scenes = MTAN(tmp_path, "train")
     assert len(scenes) == 12
+    assert scenes.describe() == "12 scenes (labels 12, depth 12, normals 12)"
     scene = scenes[3]
     assert scene.pop("name") == str(tmp_path / "train" / "*" / "3")
     assert isinstance(scene["image"], tv_tensors.Image)
