@@ -1,4 +1,4 @@
-"""Checkpoints: read and checked, and the run that one is from."""
+"""Read and check checkpoints, and find the run that wrote one."""
 
 import pickle
 from collections.abc import Mapping

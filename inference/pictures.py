@@ -1,4 +1,4 @@
-"""Pictures: found, read and checked. A picture whose numbers would be lost is refused, never changed silently."""
+"""Find, read and check pictures. A picture whose numbers would be lost is refused, never changed silently."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def what_is_there(files: Iterable[Path]) -> str:
-    """Describe files by their endings, for messages about those that are missing."""
+    """Count files by their extensions, for messages about those that are missing."""
     endings = Counter(file.suffix.lower() or "no ending" for file in files)
     return (
         f"it holds {', '.join(f'{count} x {ending}' for ending, count in endings.items())}"
@@ -96,7 +96,7 @@ def read_upright(file: File, name: str | Path | None = None) -> Image.Image:
 def _silent_loss(image: Image.Image) -> str | None:
     """Return what Pillow would drop from an opened picture, as the end of a message, or None."""
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # a JPEG of a phone, which holds its own preview or depth beside it
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or depth map after the picture
         return f"{frames} pages or frames, of which only the first would be used; save each as a file of its own"
     bits, channels = 8, len(image.getbands())
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -129,12 +129,12 @@ def _unidentified(file: File) -> str:
 
 
 def to_picture(tensor: Tensor) -> Image.Image:
-    """Return a picture C x H x W in [0, 1], of 1, 3 or 4 channels, in 8 bits a channel, rounded."""
+    """Convert a tensor C x H x W in [0, 1], with 1, 3 or 4 channels, to a picture of 8 bits a channel, rounded."""
     return to_pil_image(tensor.clamp(0, 1).mul(255).round().byte())
 
 
 def as_rgb(picture: Tensor) -> Tensor:
-    """Return what can be looked at of a picture in [0, 1] with 1, 3 or 4 channels: RGB, on white where transparent."""
+    """Convert a picture in [0, 1] with 1, 3 or 4 channels to RGB for display, on white where transparent."""
     if len(picture) == 4:
         alpha = picture[3:]
         return picture[:3] * alpha + 1 - alpha

@@ -1,4 +1,4 @@
-"""Recipes: how an object was built, as a configuration says it, so that a checkpoint can build it again."""
+"""Recipes: how an object was built, in the form of a configuration, so that a checkpoint can rebuild it."""
 
 import copy
 import functools
@@ -22,7 +22,7 @@ MOVED = {  # modules that checkpoints written before 0.2.0 name, and where their
 
 
 class Network(nn.Module, ABC):
-    """A network that remembers the arguments it was built with, so that a checkpoint can build it again.
+    """A network that remembers the arguments it was built with, so that a checkpoint can rebuild it.
 
     A subclass needs to do nothing for that.
     """
@@ -45,7 +45,7 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def remember(self: Network, *args: Any, **options: Any) -> None:
-        if "_arguments" not in vars(self):  # in the __init__ that was called first, not in those that it calls
+        if "_arguments" not in vars(self):  # only in the outermost __init__
             arguments = signature.bind(self, *args, **options)
             arguments.apply_defaults()
             _, *names = signature.parameters
@@ -56,7 +56,7 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def recipe_of(factory: Callable[..., Any], base: type) -> Recipe:
-    """Return the recipe of a class that is still to be built.
+    """Return the recipe of a class that has not been built yet.
 
     Args:
         factory: a subclass of ``base``, or a ``functools.partial`` of one with its options.
@@ -99,7 +99,7 @@ def factory(recipe: Mapping[str, Any], base: type[Built]) -> Callable[..., Built
 
 
 def current_path(class_path: str) -> str:
-    """Return where a class is now that a recipe may name by an earlier place."""
+    """Return the current path of a class that a recipe may name by an old one."""
     module, _, name = class_path.rpartition(".")
     return f"{MOVED.get(module, module)}.{name}"
 

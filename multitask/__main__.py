@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 try:
     from training.commands import Command, run_commands
-except ImportError as error:  # a file or folder of the user's is found before ours
+except ImportError as error:  # the user's own `training` is found before ours
     sys.exit(f"multitask: error: {error}; rename your own `training`, or start the command in another folder")
 
 DESCRIPTION = "Several tasks on one encoder, balanced by learned weights."

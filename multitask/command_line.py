@@ -1,4 +1,4 @@
-"""What a run of several tasks has beside that of every run."""
+"""What a run of several tasks adds to every run."""
 
 from multitask.baselines import measure_baselines
 from multitask.data import SceneData

@@ -1,4 +1,4 @@
-"""The toy example of the GradNorm paper (Chen et al. 2018, section 4): regressions that differ in scale alone."""
+"""The toy example of the GradNorm paper (Chen et al. 2018, section 4): regressions that differ only in scale."""
 
 import math
 import statistics
@@ -106,7 +106,7 @@ class Run:
 
 
 def train(problem: Problem, make: Callable[[Sequence[str]], Weighting], steps: int, seed: int) -> Run:
-    """Train a network on fresh data; the seed alone decides on its first weights and on the data."""
+    """Train a network on fresh data; the seed determines its initial weights and the data."""
     names = [str(task) for task in range(len(problem.scales))]
     weighting = make(names)
     with torch.random.fork_rng(devices=[]):

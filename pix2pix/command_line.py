@@ -1,4 +1,4 @@
-"""What a run of pix2pix has beside that of every run."""
+"""What a run of pix2pix adds to every run."""
 
 from pix2pix.baselines import measure_baselines
 from pix2pix.data import PairedImages

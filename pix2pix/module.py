@@ -111,7 +111,7 @@ class Pix2Pix(Model):
         self.generator = generator
         self.discriminator = discriminator
         self.discriminator_loss = GANLoss(gan_mode, real_label=1.0 - label_smoothing)
-        self.generator_loss = GANLoss(gan_mode)  # never smoothed: G wants to be taken for real, not for 0.9
+        self.generator_loss = GANLoss(gan_mode)  # never smoothed: G's target is real, not 0.9
         self.gan_mode = gan_mode
         self.lambda_l1 = lambda_l1
         self.penalty_weight = penalty_weight
@@ -142,7 +142,7 @@ class Pix2Pix(Model):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         source, target = batch["input"], batch["target"]
-        fake = self._translate(batch)  # once: D judges the very picture that G is then graded on
+        fake = self._translate(batch)  # once: D and G's loss see the same picture
         self._update_discriminator(source, target, fake.detach())
         self._update_generator(source, target, fake)
 
@@ -157,7 +157,7 @@ class Pix2Pix(Model):
         return fake
 
     def _update_discriminator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
-        # Apart, not as one batch: batch norm then sees real and fake pictures each by themselves.
+        # Separately, so that batch norm does not mix real and fake pictures.
         scores_fake = self._judge(source, fake)
         scores_real = self._judge(source, target)
         loss_fake = self.discriminator_loss(scores_fake, target_is_real=False)

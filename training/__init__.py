@@ -1,4 +1,4 @@
-"""What every run of an application has: data that resume exactly, checkpoints that survive, a command line."""
+"""What every run of an application has: data that resumes exactly, crash-safe checkpoints, a command line."""
 
 from importlib.metadata import version
 

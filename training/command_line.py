@@ -38,11 +38,11 @@ class CommandLine(LightningCLI, ABC):
         program: the application's package and command.
         model_type: its model.
         data_type: its data module.
-        demo: the name of its configuration for those who try it.
-        max_epochs: how long ``fit`` trains where nobody says.
+        demo: the name of its demo configuration.
+        max_epochs: the default of ``fit``.
         monitor: the metric that chooses the best checkpoint.
         monitor_mode: ``min``, or ``max`` if a higher value is better.
-        strategy: how several processes train, where the user does not say.
+        strategy: the default for several processes.
         shown: the logged values that the progress bar shows.
     """
 
@@ -79,7 +79,7 @@ class CommandLine(LightningCLI, ABC):
             parser_kwargs={"prog": prog or self.program, "description": description},
             trainer_defaults={"devices": 1, "max_epochs": self.max_epochs, "use_distributed_sampler": False},
             args=args,
-            run=args is None,  # else they are the options of another command, which only wants them parsed
+            run=args is None,  # otherwise another command only wants its options parsed
         )
 
     @classmethod
@@ -91,7 +91,7 @@ class CommandLine(LightningCLI, ABC):
             options: its words.
         """
         if checkpoint := checkpoint_in(options):
-            read_checkpoint(checkpoint)  # refused before anything is begun
+            read_checkpoint(checkpoint)  # a bad one is refused before anything starts
         # Lightning reads them from sys.argv, also to start more processes.
         sys.argv[1:] = [command, *with_configuration(options, cls.program, cls.demo)]
         cls()
@@ -110,7 +110,7 @@ class CommandLine(LightningCLI, ABC):
             self.config = self.parser.parse_object({command: {"model": parameters}}, self.config)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the options that are neither the model's, nor the data's, nor the trainer's."""
+        """Add the options that do not belong to the model, the data or the trainer."""
         parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
         parser.add_argument("--name", type=str, default=self.program, help="Name of the run's folder in it.")
         parser.add_argument(
@@ -146,7 +146,7 @@ class CommandLine(LightningCLI, ABC):
                 filename="best",
                 monitor=self.monitor,
                 mode=self.monitor_mode,
-                # By default it saves after validation, which is before the epoch's end: a resume would lose that.
+                # By default it saves after validation, before the end of the epoch, which a resume would miss.
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             )
@@ -208,7 +208,7 @@ class CommandLine(LightningCLI, ABC):
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Return an option's value, one, several or none, as a list; True stands for a default that runs have replaced."""
+    """Return the value of an option (one, several or none) as a list; True stands for a default that runs replace."""
     if value is None or isinstance(value, bool):
         return []
     return list(value) if isinstance(value, list) else [value]

@@ -59,7 +59,7 @@ def run_commands(
 
 
 def hidden_package(program: str) -> str | None:
-    """Return a line that says which file of the user's hides a package of ours, or None if none does."""
+    """Return a message about a user's file that shadows one of our packages, or None if there is none."""
     package = util.find_spec(program)
     assert package is not None and package.origin is not None, f"{program} is a package of files"
     home = Path(package.origin).parents[1]

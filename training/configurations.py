@@ -1,4 +1,4 @@
-"""Where a command finds its configuration."""
+"""Find the configuration of a command."""
 
 from importlib import util
 from pathlib import Path
@@ -7,7 +7,7 @@ from inference import run_of
 
 
 def with_configuration(options: list[str], program: str, demo: str) -> list[str]:
-    """Fill in the configuration of a command that names none, and find those that travel with the package by name.
+    """Fill in the configuration of a command that names none, and find those shipped with the package by name.
 
     Without ``--config``, a command takes the one of the run whose checkpoint it is given, and ``fit`` without a
     checkpoint the demo's.
@@ -15,7 +15,7 @@ def with_configuration(options: list[str], program: str, demo: str) -> list[str]
     Args:
         options: the words of the command line after the command.
         program: the application's package.
-        demo: the name of its configuration for those who try it.
+        demo: the name of its demo configuration.
     """
     options = list(options)
     given = [index for index, word in enumerate(options) if word in ("-c", "--config")]

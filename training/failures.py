@@ -1,4 +1,4 @@
-"""How a command that fails ends: with one line."""
+"""End a command that fails with one line."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ HINT = " (--debug shows where)"
 
 @contextmanager
 def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
-    """Run a command; bad input ends it with one line and exit code 1, Ctrl-C with one that says how to go on.
+    """Run a command; bad input ends it with one line and exit code 1, Ctrl-C with one that says how to resume.
 
     Args:
         program: what the lines begin with.

@@ -1,4 +1,4 @@
-"""The loggers of a run beside its metrics.csv: Weights & Biases."""
+"""The loggers of a run besides its metrics.csv: Weights & Biases."""
 
 from importlib import util
 from pathlib import Path
@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 
 def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
-    """Build the logger of Weights & Biases, or none where it is off or, unless asked for, not installed.
+    """Build the logger of Weights & Biases, or none if it is off, or not installed and not asked for.
 
     Args:
         mode: offline, online or off. One that is online connects here, before anything is begun.

@@ -1,4 +1,4 @@
-"""The file ``metrics.csv`` of a run: the one place that knows how it is read, and how a resumed run goes on with it."""
+"""Read a run's ``metrics.csv``, and continue it when the run is resumed; the only place that knows its format."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The base of the applications' models: rebuilt from a checkpoint alone, and able to show what it has learned."""
+"""The base of the applications' models, which are rebuilt from a checkpoint alone and draw their own output."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -72,7 +72,7 @@ class Model(pl.LightningModule, ABC):
 
     @abstractmethod
     def draw_sample(self, batch: Any) -> list[Tensor]:
-        """Draw what the model makes of a batch of one: pictures 3 x H x W in [0, 1], from top to bottom."""
+        """Draw the model's output for a batch of one: pictures 3 x H x W in [0, 1], from top to bottom."""
 
     @abstractmethod
     def predictions(self, prediction: Any, batch: Any) -> Iterator[Prediction]:

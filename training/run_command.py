@@ -1,4 +1,4 @@
-"""Runs one command of an application."""
+"""Run one command of an application."""
 
 import inspect
 import logging
@@ -32,7 +32,7 @@ def run_command(program: str, name: str, target: str, options: list[str]) -> Non
 
 
 def _quiet_lightning() -> None:
-    """Leave out what Lightning prints about itself, and its advice; warnings of other kinds stay."""
+    """Silence what Lightning prints about itself, and its advice; other warnings stay."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     for message in (

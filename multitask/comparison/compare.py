@@ -28,7 +28,7 @@ Config = dict[str, Any]
 
 
 def compare(config: Config, out: Path, seeds: int, jobs: int) -> None:
-    """Train the variants of a configuration that are not trained yet, and write what they have in common.
+    """Train the variants of a configuration that are not trained yet, and write the tables and the figure.
 
     Args:
         config: the whole configuration of a fit.
@@ -101,11 +101,11 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """The folder of its tries."""
+        """The folder of its attempts."""
         return self.out / f"{self.name}-seed{self.seed}"
 
     def metrics_file(self) -> Path:
-        """Return the CSV file of the last try."""
+        """Return the CSV file of the last attempt."""
         return max(self.folder.glob("*/metrics.csv"), key=lambda file: file.parent.name)
 
     def test_metrics(self) -> dict[str, float]:
@@ -116,7 +116,7 @@ class Run:
         return measured
 
     def train(self, threads: int) -> None:
-        """Train and test, from where an earlier try was stopped.
+        """Train and test, from where an earlier attempt stopped.
 
         Args:
             threads: of the processor.
@@ -151,7 +151,7 @@ def better_of(config: Config) -> dict[str, dict[str, Better]]:
 
 
 def _claim(out: Path, config: Config) -> None:
-    """Refuse to mix the runs of two configurations in one folder."""
+    """Require that a folder holds the runs of one configuration only."""
     file = out / "config.yaml"
     if file.is_file() and yaml.safe_load(file.read_text()) != config:
         raise ValueError(f"{out} holds a comparison of another configuration; take another folder with --out")

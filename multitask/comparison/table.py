@@ -1,4 +1,4 @@
-"""What a comparison found: a table for people, and one with all numbers."""
+"""The results of a comparison: a short table to read, and one with all numbers."""
 
 import csv
 import math
@@ -14,7 +14,7 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 class Result(NamedTuple):
-    """What was trained, with which seed, and its metrics of the test scenes by TASK/METRIC."""
+    """The name of a variant, its seed, and its test metrics by TASK/METRIC."""
 
     name: str
     seed: int
@@ -46,7 +46,7 @@ def delta_m(
 
 
 def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> str:
-    """Write ``compare.csv``, all numbers, and ``compare.md``, the first metric of each task; give the latter.
+    """Write ``compare.csv``, all numbers, and ``compare.md``, the first metric of each task; return the latter.
 
     Args:
         out: the folder.

@@ -1,4 +1,4 @@
-"""Scenes on disk, and what is done with them before training."""
+"""Scenes on disk, their augmentation, and batches of them."""
 
 from inference import DataError
 from multitask.data.batches import collate

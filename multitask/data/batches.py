@@ -1,4 +1,4 @@
-"""From scenes to batches, also where some scenes lack what others have."""
+"""From scenes to batches, even if some scenes lack targets that others have."""
 
 from collections.abc import Sequence
 from typing import Any

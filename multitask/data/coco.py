@@ -1,4 +1,4 @@
-"""Boxes from a file of COCO's (Lin et al. 2014)."""
+"""Boxes from a file in COCO's format (Lin et al. 2014)."""
 
 import json
 from pathlib import Path

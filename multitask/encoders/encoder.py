@@ -1,4 +1,4 @@
-"""What every encoder has: the shape of its features, and its own way to see pictures."""
+"""The base of the encoders: the shape of their features, and their own normalization of pictures."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What networks that were trained elsewhere need: a check that the weights are theirs, and dilation."""
+"""Pretrained networks: check that weights fit, and replace strides by dilation."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -30,7 +30,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], name: str, wei
 
 
 def check_output_stride(output_stride: int) -> None:
-    """Refuse a stride that is none of :data:`OutputStride`.
+    """Require one of :data:`OutputStride`.
 
     Raises:
         ValueError: names the option and what it may be.

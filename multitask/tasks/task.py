@@ -1,4 +1,4 @@
-"""What every task has: a head on the shared features, a loss, metrics, and a way to be looked at."""
+"""The base of the tasks: a head on the shared features, a loss, metrics, and a drawing."""
 
 import colorsys
 from abc import abstractmethod

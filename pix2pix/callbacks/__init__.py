@@ -1,4 +1,4 @@
-"""What a run of pix2pix does beside training: an averaged generator."""
+"""What a run of pix2pix does besides training: an averaged generator."""
 
 from pix2pix.callbacks.ema import GeneratorEMA
 

@@ -55,7 +55,7 @@ class Emoji(SideBySide):
 
 
 def _draw_once(folder: Path, size: int) -> None:
-    """Draw all pictures or, should it be stopped, none."""
+    """Draw all pictures, or none if it is stopped."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     drawing = Path(tempfile.mkdtemp(prefix=f".{size}-", dir=folder.parent))
     try:
@@ -101,7 +101,7 @@ def draw_pairs(folder: Path, size: int) -> None:
 
 def split_of(first_code_point: int) -> str:
     """Return the split of all drawings whose sequence begins with this code point."""
-    # The salt is a choice among equals. With it man, woman and person, which begin sequences of nearly the same
+    # Any salt would do. With this one man, woman and person, which begin sequences of nearly the same
     # drawings, are in one split, training; and a lemon and some faces are held out.
     bucket = hashlib.blake2b(f"{first_code_point:04X}".encode(), salt=b"199").digest()[0]
     return "test" if bucket < 26 else "val" if bucket < 46 else "train"

@@ -1,4 +1,4 @@
-"""How pairs of pictures lie on disk. A new layout is one more class like these."""
+"""Layouts of pairs of pictures on disk. A new layout is one more class like these."""
 
 import glob
 from abc import abstractmethod

@@ -1,4 +1,4 @@
-"""What a run does beside training: checkpoints that survive, pictures, curves, predictions, progress."""
+"""What a run does besides training: checkpoints, sample pictures, curves, predictions, progress."""
 
 from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary

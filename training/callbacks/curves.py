@@ -15,7 +15,7 @@ COLUMNS = 4
 
 
 class Curves(pl.Callback):
-    """Draw ``curves.png`` beside ``metrics.csv`` when training ends, also when it ends early.
+    """Draw ``curves.png`` next to ``metrics.csv`` when training ends, even if it ends early.
 
     Args:
         panels: the names of what each panel shows, by its title; ``*`` in a name stands for anything. A panel without
@@ -31,11 +31,11 @@ class Curves(pl.Callback):
         self._folder = Path(trainer.log_dir or trainer.default_root_dir)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw."""
+        """Draw the curves."""
         self._draw(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Draw what there is."""
+        """Draw the curves so far."""
         self._draw(trainer)
 
     def _draw(self, trainer: pl.Trainer) -> None:

@@ -1,4 +1,4 @@
-"""Says what a run trains on before it starts."""
+"""Print what a run trains on before it starts."""
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_only
@@ -7,9 +7,9 @@ from training.data import ResumableData, Split
 
 
 class DataSummary(pl.Callback):
-    """Print a line for each split before the first step: how many samples it has and, of several targets, how many.
+    """Print a line for each split before the first step: the number of samples and, for several tasks, of each target.
 
-    A missing test split is said here, too, and not after hours of training.
+    A missing test split is reported here as well, rather than after hours of training.
     """
 
     @rank_zero_only

@@ -1,4 +1,4 @@
-"""A resumed run draws the same random numbers as one that never stopped."""
+"""Makes a resumed run draw the same random numbers as one that never stopped."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""The checkpoint to go on from: after every epoch, and when a signal ends the run."""
+"""The checkpoint to resume from: after every epoch, and when a signal ends the run."""
 
 import signal
 from pathlib import Path
@@ -35,8 +35,8 @@ class LastCheckpoint(Checkpoint):
     of them got the signal; they agree on it every ten batches. A second signal stops at once, without saving.
     """
 
-    # ModelCheckpoint(save_last=True) is no replacement: it saves the last epoch only if that was also the best. This is
-    # a Checkpoint itself, so that at an epoch's end it comes after ModelCheckpoint and saves what that has chosen.
+    # ModelCheckpoint(save_last=True) does not replace this: it saves the last epoch only if that was also the best.
+    # This is a Checkpoint itself, so that at the end of an epoch it runs after ModelCheckpoint and saves its choice.
 
     def __init__(self) -> None:
         self._received: int | None = None
@@ -62,7 +62,7 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if a signal came, except after the last batch of an epoch: the end of the epoch saves anyway."""
-        # Several processes have to agree, and asking them costs a synchronization.
+        # Several processes have to agree, and every check synchronizes them.
         ask = trainer.world_size == 1 or (batch_idx + 1) % ASK_EVERY == 0
         # Gradients that have been accumulated so far are in no checkpoint.
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
@@ -76,7 +76,7 @@ class LastCheckpoint(Checkpoint):
             self._saved_to_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save."""
+        """Save at the end of the epoch."""
         trainer.save_checkpoint(self._file)
         self._saved_to_stop = self._shall_stop(trainer)
 

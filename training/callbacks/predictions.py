@@ -55,7 +55,7 @@ class PredictionWriter(BasePredictionWriter):
 
 
 def to_cpu(value: Any) -> Any:
-    """Return a tensor, or a dictionary of them, on the CPU, without the batch that it is a part of."""
+    """Return a tensor, or a dictionary of them, on the CPU, detached from the memory of its batch."""
     if isinstance(value, dict):
         return {key: to_cpu(each) for key, each in value.items()}
     return value.detach().cpu().clone()

@@ -31,7 +31,7 @@ class ProgressBar(TQDMProgressBar):
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """Return what stands behind the bar."""
+        """Return the values shown after the bar."""
         logged = trainer.callback_metrics
         shown: dict[str, int | str | float | dict[str, float]] = {
             name.removeprefix("train/"): f"{logged[name].item():.3f}" for name in self.shown if name in logged

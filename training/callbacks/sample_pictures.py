@@ -1,4 +1,4 @@
-"""Pictures of what the network makes of the same samples, epoch by epoch, so that one can watch it learn."""
+"""Pictures of the model's output for the same samples, epoch by epoch, to watch it learn."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from training.model import Model
 
 
 class SamplePictures(pl.Callback):
-    """Write ``samples/epoch_NNN.png`` after each validation: what the model makes of the same samples each time.
+    """Write ``samples/epoch_NNN.png`` after each validation: the model's output for the same samples each time.
 
     The samples are spread evenly over the validation split. Each is a column, drawn by the model: for pix2pix the
     input, the output and the target; for several tasks the image, then target and prediction of each task. The
@@ -62,7 +62,9 @@ class SamplePictures(pl.Callback):
         dataset = data.dataset("val")
         count = min(self.count, len(dataset))
         columns = []
-        for sample in range(count):  # one by one: a grid of large pictures must not need more memory than training
+        for sample in range(
+            count
+        ):  # one at a time, so that a grid of large pictures needs no more memory than training
             batch = data.collate([dataset[0, sample * len(dataset) // count]])
             batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch, model.device))
             with trainer.precision_plugin.val_step_context():

@@ -1,4 +1,4 @@
-"""Data that resume exactly: layouts on disk, data modules over them, and randomness that belongs to the sample."""
+"""Data that resumes exactly: layouts on disk, data modules over them, and random numbers that depend on the sample."""
 
 from training.data.layout import Layout, split_folder
 from training.data.module import EpochDataset, ResumableData, ResumableLoader, Split

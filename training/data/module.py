@@ -1,4 +1,4 @@
-"""The base of the data modules: batches that a resumed run sees as if it had never stopped."""
+"""The base of the data modules, whose batches a resumed run continues as if it had never stopped."""
 
 import signal
 from abc import ABC, abstractmethod
@@ -101,10 +101,10 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
 
     @abstractmethod
     def collate(self, samples: list[Any]) -> Any:
-        """Build a batch of samples; in a loading process."""
+        """Build a batch of samples, in a worker process if there are any."""
 
     def layout(self, split: Split) -> L:
-        """Return the samples of ``train``, ``val`` or ``test`` as they lie on disk; they are looked for once."""
+        """Return the samples of ``train``, ``val`` or ``test`` as stored on disk; they are searched for once."""
         if split not in self._splits:
             self._splits[split] = self._layout(self.root, self.split_names[split])
         return self._splits[split]
@@ -122,7 +122,7 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         self._layout(self.root, self.split_names["train"])
 
     def setup(self, stage: str) -> None:
-        """Find the splits that ``stage`` needs, so that what is missing is said before anything starts.
+        """Find the splits that ``stage`` needs, so that a missing one is reported before anything starts.
 
         Raises:
             DataError: a split is missing or empty.
@@ -170,13 +170,13 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
             pin_memory=torch.cuda.is_available(),
             collate_fn=self.collate,
             worker_init_fn=ignore_interrupts,
-            # Of its own, or it would draw from torch's, and a run would depend on how often it made loaders.
+            # Its own generator: with torch's, a run would depend on the number of loaders built before.
             generator=torch.Generator().manual_seed(0),
         )
 
 
 class ResumableLoader(DataLoader[Any]):
-    """A loader that goes on in the middle of an epoch, at the batch that the trainer is at.
+    """A loader that can resume in the middle of an epoch, at the trainer's current batch.
 
     The position is looked up when the first batch is asked for, not when the loader or its iterator is made: Lightning
     makes both before it restores its loops, as soon as anything asks for ``trainer.estimated_stepping_batches``.
@@ -206,7 +206,7 @@ class ResumableLoader(DataLoader[Any]):
             self.batch_sampler.go_to(*resume_position(self.trainer))
         yield from super().__iter__()
 
-    # Lightning takes a loader for resumable if it has these two methods.
+    # Lightning considers a loader resumable if it has these two methods.
 
     def state_dict(self) -> dict[str, Any]:
         """Return what has to be stored: nothing, as the position follows from the trainer's."""
@@ -217,5 +217,5 @@ class ResumableLoader(DataLoader[Any]):
 
 
 def ignore_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the main process, which stops in good order and the workers with it."""
+    """Ignore Ctrl-C in a worker: the main process shuts down in order and stops the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Randomness that belongs to the sample: order and augmentation as functions of (seed, epoch, index).
+"""Random numbers that depend on the sample: order and augmentation are functions of (seed, epoch, index).
 
 So the number of workers, their timing and a stop in the middle of an epoch change nothing.
 """
@@ -23,13 +23,13 @@ def seed_of(*parts: int | str) -> int:
 
 
 class EpochBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, index), in an order of each epoch's own, shared out among the processes of a run.
+    """Batches of (epoch, index), in a different order each epoch, divided among the processes of a run.
 
     Args:
         length: how many samples there are.
         batch_size: samples in a batch, for each process.
-        shuffle: an order of its own for each epoch, and whole batches alone, equally many for each process;
-            otherwise the samples as they come, every one of them once.
+        shuffle: a different order each epoch, and only whole batches, the same number for each process; otherwise
+            all samples in order, each once.
         rank: this process.
         world_size: the number of processes.
     """
@@ -61,7 +61,7 @@ class EpochBatchSampler(Sampler[list[tuple[int, int]]]):
         self.epoch, self.position = epoch, position
 
     def __len__(self) -> int:
-        """Return the number of batches of a whole epoch, also when the first is begun in its middle."""
+        """Return the number of batches of a whole epoch, even when the first one starts in the middle."""
         if self.shuffle:
             return self.length // (self.batch_size * self.world_size)
         return -(-len(range(self.rank, self.length, self.world_size)) // self.batch_size)
