@@ -41,7 +41,7 @@ class TaskMetrics(nn.Module):
 
         Args:
             anywhere: tells whether something holds in one process at least. All processes must compute the same
-                metrics, or one would wait for the others for ever.
+                metrics, or one would wait for the others forever.
 
         Returns:
             TASK, its mean loss; TASK/METRIC; and loss, the sum of the mean losses.
@@ -51,7 +51,7 @@ class TaskMetrics(nn.Module):
         for name, metrics in cast(Mapping[str, MetricCollection], self.metrics).items():
             loss = cast(MeanMetric, self.losses[name])
             if anywhere(loss.update_called):
-                with warnings.catch_warnings():  # of metrics without a batch: there was one in another process
+                with warnings.catch_warnings():  # metrics without a batch here had one in another process
                     warnings.filterwarnings("ignore", ".*was called before the ``update`` method")
                     found[name] = loss.compute()
                     found |= {f"{name}/{key}": value for key, value in metrics.compute().items()}

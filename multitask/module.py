@@ -106,7 +106,7 @@ class MultiTask(Model):
         self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
         self.lr = lr
         self.weight_decay = weight_decay
-        self.to(memory_format=torch.channels_last)  # with which convolutions are faster, also on a CPU
+        self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
         self.val_metrics = TaskMetrics(tasks)
         self.test_metrics = TaskMetrics(tasks)
 
@@ -161,7 +161,7 @@ class MultiTask(Model):
         self.log("train/total", total.detach())
         self.log("lr/AdamW", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log_dict(report)
-        # Heads without a target take part with nothing: processes in which others are absent wait for their gradients.
+        # Heads without a target contribute 0: processes with other targets wait for their gradients.
         unused = [head for name, head in self.heads.items() if name not in losses]
         return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
 
@@ -227,7 +227,7 @@ class MultiTask(Model):
 
     def _log_metrics(self, metrics: TaskMetrics, stage: str) -> None:
         anywhere = partial(self.trainer.strategy.reduce_boolean_decision, all=False)
-        # The same in all processes already, which Lightning cannot know.
+        # Equal in all processes already, but Lightning cannot know that.
         self.log_dict({f"{stage}/{key}": value for key, value in metrics.compute(anywhere).items()}, sync_dist=True)
 
     # --- pictures

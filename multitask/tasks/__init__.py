@@ -1,4 +1,4 @@
-"""The tasks, one in a file."""
+"""The tasks, one per file."""
 
 from multitask.tasks.classification import Classification
 from multitask.tasks.depth import Depth

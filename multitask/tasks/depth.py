@@ -39,7 +39,7 @@ class Depth(Task):
     def build_head(self, channels: int) -> nn.Module:
         """Build a head that predicts the depth at every pixel, at first about a third of ``farthest``."""
         head = DenseHead(channels, self.width, 1)
-        # L1 moves a bias by no more than the learning rate in a step: from 0 the way would be long.
+        # L1 moves a bias by at most the learning rate per step: starting at 0 would take long.
         nn.init.constant_(cast(Tensor, head[-1].bias), self.farthest / 3)
         return head
 

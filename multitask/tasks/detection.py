@@ -18,11 +18,11 @@ from multitask.tasks.task import Better, Task, palette
 
 Boxes = dict[str, Tensor]
 
-THRESHOLD = 0.05  # of the score; what is below hardly counts in an average precision
-CANDIDATES = 1000  # that go into the non-maximum suppression, by picture
-OVERLAP = 0.6  # IoU from which on the lesser of two boxes of a class is dropped
-DETECTIONS = 100  # by picture, as many as COCO counts
-DRAWN = 0.45  # score of what is drawn: on the rooms about as many boxes as there are
+THRESHOLD = 0.05  # on the score; lower ones hardly change an average precision
+CANDIDATES = 1000  # for the non-maximum suppression, per picture
+OVERLAP = 0.6  # IoU above which the lower-scored of two boxes of a class is dropped
+DETECTIONS = 100  # per picture, as many as COCO counts
+DRAWN = 0.45  # least score that is drawn: about as many boxes as there are in the rooms
 
 
 class Detection(Task):
@@ -58,7 +58,7 @@ class Detection(Task):
         self.classes = classes
         self.depth = depth
         self.focal = BinaryFocalLoss(normalizer="positives")
-        self.giou = GIoULoss(validate=False)  # the boxes are checked below
+        self.giou = GIoULoss(validate=False)  # check() covers the boxes
         self.bce = BCEWithLogitsLoss(validate=False)
 
     def build_head(self, channels: int) -> nn.Module:
@@ -151,7 +151,7 @@ class Detection(Task):
         if truth is None:
             return image
         shown = truth.get("scores", torch.ones_like(truth["labels"], dtype=torch.float32)) >= DRAWN
-        boxes, labels = truth["boxes"][shown].flip(0), truth["labels"][shown].flip(0)  # the best last, over the others
+        boxes, labels = truth["boxes"][shown].flip(0), truth["labels"][shown].flip(0)  # the best are drawn last, on top
         if not len(boxes):
             return image
         # A box of pixels 2 to 9 ends at 10; what is drawn ends on the last pixel.
@@ -162,13 +162,13 @@ class Detection(Task):
 
 
 class AveragePrecision(MeanAveragePrecision):
-    """COCO's average precision of boxes, without what torchmetrics reports beside it.
+    """COCO's average precision of boxes, without the other values that torchmetrics reports.
 
     Where there is no true box it is not defined: NaN.
     """
 
     def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
-        """Gather whole lists: picture by picture, as in torchmetrics, processes with more pictures wait for ever."""
+        """Gather whole lists: picture by picture, as in torchmetrics, processes with more pictures wait forever."""
         for name in self._reductions:
             lists: list[Any] = [None] * torch.distributed.get_world_size(process_group)
             on_cpu = [value.cpu() for value in getattr(self, name)]  # pickled tensors would land on the sender's GPU

@@ -1,4 +1,4 @@
-"""FCOS, detection without anchors (Tian et al. 2019), at one resolution: its head, and which place finds which box."""
+"""FCOS, detection without anchors (Tian et al. 2019), at one resolution: its head, and the boxes of its places."""
 
 import math
 from typing import NamedTuple, cast
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from losses import at_least_float32
 
 RADIUS = 1.5  # of the middle of a box, in distances between places: the improved FCOS's center sampling
-PRIOR = 0.01  # of a class at a place at the start, so that the many empty places do not drown the first steps
+PRIOR = 0.01  # initial probability of a class, so that the many empty places do not dominate the first steps
 
 
 class Places(NamedTuple):
@@ -59,14 +59,14 @@ class FCOSHead(nn.Module):
         rows, columns = torch.meshgrid(*(torch.arange(side).to(step) + 0.5 for side in grid), indexing="ij")
         centers = torch.stack([columns, rows], -1).flatten(0, 1) * step
         # Softplus and not the paper's exp, whose gradient grows with the box. A scale to learn, which the paper has for
-        # each level of its pyramid, would do nothing here that the convolution's weights cannot.
+        # each level of its pyramid, would add nothing here to the convolution's weights.
         near, far = (F.softplus(located[..., :4]) * step.repeat(2)).chunk(2, -1)
         boxes = torch.cat([centers - near, centers + far], -1)
         return Places(logits, boxes, located[..., 4], centers, step, size)
 
 
 def assign(boxes: Tensor, centers: Tensor, step: Tensor) -> Tensor:
-    """Find the box that each place shall predict: the smallest one whose middle part the place lies in.
+    """Assign a box to each place: the smallest one whose middle part contains the place.
 
     The middle part reaches RADIUS steps from the middle, and not beyond the box. So that no box goes without, the place
     nearest to its middle is a box's own, also outside of it; the smaller box's where two boxes have the same.

@@ -87,7 +87,7 @@ class NormalAngles(Metric):
         """Update the counts with predictions and targets, N x 3 x H x W."""
         known = known_normals(target)
         x, y = (F.normalize(normals.float(), dim=1) for normals in (prediction, target))
-        # Of an arc cosine near 1 half of the digits are lost; this keeps them.
+        # An arc cosine near 1 loses half of the digits; this keeps them.
         angles = 2 * torch.atan2(torch.linalg.vector_norm(x - y, dim=1), torch.linalg.vector_norm(x + y, dim=1))
         degrees = torch.rad2deg(angles)[known]
         self.histogram += torch.bincount((degrees * BINS_PER_DEGREE).long(), minlength=len(self.histogram))

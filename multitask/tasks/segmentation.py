@@ -38,5 +38,5 @@ class Segmentation(ClassTask):
         return MetricCollection({"miou": miou, "pixel_accuracy": self.build_accuracy()})
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
-        """Paint each class with a color of its own, ignored pixels black."""
+        """Paint each class in its own color, and ignored pixels black."""
         return paint(values.long(), self.classes)

@@ -121,7 +121,7 @@ class DenseHead(nn.Sequential):
 
 
 def palette(classes: int) -> Tensor:
-    """Return a color for each class, classes x 3 in [0, 1]: the golden ratio takes neighbors far apart."""
+    """Return a color for each class, classes x 3 in [0, 1]: steps of the golden ratio keep neighbors far apart."""
     colors = [
         colorsys.hsv_to_rgb(0.618 * c % 1, 0.55 + 0.4 * (c % 2), 0.95 - 0.25 * (c % 3 == 2)) for c in range(classes)
     ]
