@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 import lightning.pytorch as pl
-from PIL import Image
 
 from examples.shapes import draw_pairs
+from inference import Picture, open_picture
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, UNetGenerator
 from pix2pix.data import DataError, Pairs
 
@@ -31,13 +31,9 @@ class OneFolder(Pairs):
         if not self.names:
             raise DataError(f"{self.folder}: no pictures named NAME_a.png in this folder")
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """Read A and B of one name."""
-        name = self.names[index]
-        try:
-            a, b = (Image.open(self.folder / f"{name}_{side}.png") for side in "ab")
-        except OSError as error:
-            raise DataError(f"{self.folder / name}: {error}") from None
+    def read(self, index: int) -> tuple[Picture, Picture]:
+        """Open A and B of one name."""
+        a, b = (open_picture(self.folder / f"{self.names[index]}_{side}.png") for side in "ab")
         return a, b
 
 

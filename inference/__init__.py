@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from inference.checkpoints import read_checkpoint, run_of
-from inference.pictures import DataError, list_pictures, read_picture, read_upright
+from inference.pictures import DataError, Picture, list_pictures, open_picture, write_picture
 from inference.recipe import Network, Recipe, build, factory, recipe_of
 
 __version__ = version("pix2pix-multitask")
@@ -11,13 +11,14 @@ __version__ = version("pix2pix-multitask")
 __all__ = [
     "DataError",
     "Network",
+    "Picture",
     "Recipe",
     "build",
     "factory",
     "list_pictures",
+    "open_picture",
     "read_checkpoint",
-    "read_picture",
-    "read_upright",
     "recipe_of",
     "run_of",
+    "write_picture",
 ]

@@ -121,6 +121,7 @@ class MultiTask(Model):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Find the heads of a checkpoint that was written before 0.2.0, when each was in its task."""
+        super().on_load_checkpoint(checkpoint)
         state = checkpoint["state_dict"]
         for key in list(state):
             if (moved := re.sub(r"^tasks\.(\w+)\.head\.", r"heads.\1.", key)) != key:
@@ -141,8 +142,7 @@ class MultiTask(Model):
 
     def setup(self, stage: str) -> None:
         """Require that each task finds its target somewhere, before anything starts."""
-        data = getattr(self.trainer, "datamodule", None)
-        if isinstance(data, SceneData):
+        if isinstance(data := self.data, SceneData):
             needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
             for split in needed.get(stage, ()):
                 data.check_targets(split, {name: task.target for name, task in self.named_tasks().items()})

@@ -19,7 +19,7 @@ def measure_baselines(data: PairedImages) -> dict[str, dict[str, float]]:
     prepared as in evaluation; those of another size than the first are skipped.
 
     Returns:
-        For each baseline its ``l1``, ``psnr`` and ``ssim`` over the test pairs.
+        For each baseline its ``l1``, ``mae_units``, ``psnr`` and ``ssim`` over the test pairs.
     """
     train, test = data.dataset("train"), data.dataset("test")
     mean, thumbnails = _summarize(train)
@@ -32,7 +32,8 @@ def measure_baselines(data: PairedImages) -> dict[str, dict[str, float]]:
         outputs = (source, mean, train[0, int(nearest)]["target"])
         for metric, output in zip(metrics.values(), outputs, strict=True):
             if output.shape == target.shape:
-                metric.update(output[None], target[None])
+                known = pair["known"][None] if "known" in pair else None
+                metric.update(output[None], target[None], data.formats.target.range, known)
     return {
         name: {key: value.item() for key, value in metric.compute().items()}
         for name, metric in metrics.items()

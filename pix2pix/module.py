@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from inference import build
-from inference.pictures import as_rgb
+from inference.pictures import PictureFormat, as_rgb
 from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
+from pix2pix.data import PairedImages
+from pix2pix.data.formats import PairFormats
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
@@ -20,11 +22,12 @@ from training import Model, Prediction
 
 
 class Batch(TypedDict):
-    """Inputs and targets, N x C x H x W in [-1, 1], and N names."""
+    """Inputs and targets, N x C x H x W in [-1, 1], N names, and perhaps N x 1 x H x W: False where unknown."""
 
     input: Tensor
     target: Tensor
     name: list[str]
+    known: NotRequired[Tensor]
 
 
 class Pix2Pix(Model):
@@ -44,7 +47,10 @@ class Pix2Pix(Model):
 
     Logged for each batch: train/G_gan, train/G_l1 (before lambda), train/D_real, train/D_fake (before the half),
     train/D_output_real and train/D_output_fake (D's mean scores), in ``wgan`` train/D_penalty; for each epoch the
-    learning rates; and in evaluation l1, psnr and ssim after val/ or test/ (see ``ImageMetrics``).
+    learning rates; and in evaluation l1, mae_units, psnr and ssim after val/ or test/ (see ``ImageMetrics``).
+
+    Where a batch says which pixels are ``known``, the others count in no loss and no metric; D sees the same there in
+    real and made pictures.
 
     Args:
         generator: the network that translates.
@@ -121,6 +127,7 @@ class Pix2Pix(Model):
         self.betas = (beta1, beta2)
         self.constant_epochs = constant_epochs
         self.decay_epochs = decay_epochs
+        self._formats = PairFormats(PictureFormat(generator.in_channels), PictureFormat(generator.out_channels))
         self.val_metrics = ImageMetrics("val/")
         self.test_metrics = ImageMetrics("test/")
 
@@ -137,14 +144,29 @@ class Pix2Pix(Model):
         output: Tensor = self.generator(input)
         return output
 
+    @property
+    def formats(self) -> PairFormats:
+        """What the pictures of both sides are: those of the data, or of a checkpoint, or RGB of 8 bits."""
+        if isinstance(data := self.data, PairedImages):
+            return data.formats
+        return self._formats
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the formats of the pictures that the model was trained on."""
+        super().on_load_checkpoint(checkpoint)
+        if checkpoint.get("data"):
+            self._formats = PairFormats.of(checkpoint["data"])
+
     # --- training
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         source, target = batch["input"], batch["target"]
         fake = self._translate(batch)  # once: D and G's loss see the same picture
+        if (known := batch.get("known")) is not None:
+            fake = torch.where(known, fake, target)
         self._update_discriminator(source, target, fake.detach())
-        self._update_generator(source, target, fake)
+        self._update_generator(source, target, fake, known)
 
     def _translate(self, batch: Batch) -> Tensor:
         fake: Tensor = self.generator(batch["input"])
@@ -183,11 +205,11 @@ class Pix2Pix(Model):
             }
         )
 
-    def _update_generator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
+    def _update_generator(self, source: Tensor, target: Tensor, fake: Tensor, known: Tensor | None) -> None:
         optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
         with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
             loss_gan = self.generator_loss(self._judge(source, fake), target_is_real=True, for_discriminator=False)
-            loss_l1 = l1_loss(fake, target)
+            loss_l1 = l1_loss(fake, target, mask=known)
             optimizer.zero_grad()
             self.manual_backward(loss_gan + self.lambda_l1 * loss_l1)
             optimizer.step()
@@ -224,13 +246,16 @@ class Pix2Pix(Model):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Evaluate a batch of validation pairs."""
-        self.val_metrics.update(self._translate(batch), batch["target"])
+        self._measure(self.val_metrics, batch)
         self.log_dict(self.val_metrics)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Evaluate a batch of test pairs."""
-        self.test_metrics.update(self._translate(batch), batch["target"])
+        self._measure(self.test_metrics, batch)
         self.log_dict(self.test_metrics)
+
+    def _measure(self, metrics: ImageMetrics, batch: Batch) -> None:
+        metrics.update(self._translate(batch), batch["target"], self.formats.target.range, batch.get("known"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Translate one batch: N x C x H x W in [-1, 1]."""

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from inference import read_checkpoint
+from training.data import ResumableData
 
 
 class Prediction(NamedTuple):
@@ -69,6 +70,22 @@ class Model(pl.LightningModule, ABC):
         return super().load_from_checkpoint(
             checkpoint_path, map_location, hparams_file, strict, weights_only=weights_only, **options
         )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what using the model has to know of the data that it was trained on."""
+        if (data := self.data) is not None:
+            checkpoint["data"] = data.what_models_need()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Give the data what the checkpoint knows of those that the model was trained on."""
+        if (data := self.data) is not None and checkpoint.get("data"):
+            data.take_over(checkpoint["data"])
+
+    @property
+    def data(self) -> ResumableData[Any] | None:
+        """The data module of the trainer, if it is of ours."""
+        data = getattr(getattr(self, "trainer", None), "datamodule", None)
+        return data if isinstance(data, ResumableData) else None
 
     @abstractmethod
     def draw_sample(self, batch: Any) -> list[Tensor]:

@@ -1,33 +1,37 @@
 """The data module of paired pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from torch import Generator, Tensor
 from torch.utils.data import default_collate
 
 from inference import DataError
-from pix2pix.data.images import MODES, as_tensor
+from inference.pictures import NaN, Window
+from pix2pix.data.formats import Direction, PairFormats, Values, directed
 from pix2pix.data.pairs import Pairs, SideBySide
 from pix2pix.data.transforms import PairTransform, Side, Size
 from training.data import EpochDataset, ResumableData, Split
 
-Direction = Literal["AtoB", "BtoA"]
+UNKNOWN = 0.0  # what the networks see where a pixel is unknown: the middle of [-1, 1]
 
 
 class Pair(TypedDict):
-    """One sample: pictures C x H x W in [-1, 1], and the pair's name."""
+    """One sample: pictures C x H x W in [-1, 1], and the pair's name; with ``nan: mask`` also what is known of it."""
 
     input: Tensor
     target: Tensor
     name: str
+    known: NotRequired[Tensor]
 
 
 class PairedImages(ResumableData[Pairs]):
     """Pairs of pictures on disk: ``root/train``, ``root/val`` and ``root/test``.
 
-    Batches are dictionaries: ``input`` and ``target``, N x C x H x W in [-1, 1], and ``name``, N strings.
+    Batches are dictionaries: ``input`` and ``target``, N x C x H x W in [-1, 1], and ``name``, N strings; with
+    ``nan: mask`` also ``known``, N x 1 x H x W, False where a pixel of input or target is NaN.
 
     A picture's augmentation depends on the run's seed, the epoch and the picture alone, and an epoch's order on the
     seed and the epoch. The trainer must leave the sampler as it is: ``Trainer(use_distributed_sampler=False)``.
@@ -39,16 +43,25 @@ class PairedImages(ResumableData[Pairs]):
             that is built like these.
         direction: AtoB makes A the input and B the target; BtoA the other way round.
         load_size: height and width that training pictures are resized to before cropping, one number for squares;
-            null leaves them as they are.
+            null leaves them at their own scale, and reads no more than the crop where their format allows that.
         crop_size: height and width of what is cut out of that at random; null takes the whole. Evaluation resizes whole
-            pictures to it.
+            pictures to it, or without a load_size takes their middle.
         flip: whether half of the training pairs are mirrored left to right.
         label_maps: which side holds labels (flat colors) and not photographs: input, target or both; they are resized
             without mixing colors.
         color_jitter: how much brightness, contrast and saturation of the training inputs change, in [0, 1): 0.2 is a
             factor from 0.8 to 1.2 each. For 1 or 3 input channels.
-        input_channels: channels that inputs are converted to: 1 (gray), 3 (RGB) or 4 (RGBA).
-        target_channels: channels that targets are converted to: 1, 3 or 4.
+        input_channels: channels of inputs. 1 (gray), 3 (RGB) and 4 (RGBA) are converted to one another, any other
+            number must be what the files have.
+        target_channels: channels of targets, in the same way.
+        input_window: the lowest and the highest value of inputs in their own units, which become -1 and 1; what lies
+            outside is clipped. auto is the range of a file's integers; for floating point the 0.1 and 99.9 percentiles
+            of the training split, which are printed and kept in checkpoints.
+        target_window: the same of targets; predictions are written in these units.
+        input_labels: the number of classes, where inputs are label maps whose values (or palette's indices) are classes
+            from 0; each becomes a channel, and input_channels does not count.
+        nan: whether NaN pixels of floating point files are an error, or mask: unknown, and left out of losses and
+            metrics.
         batch_size: pairs in a batch, for each process.
         num_workers: processes that load pictures; 0 loads them in the main one.
         train_split: the folder of the training pairs.
@@ -69,8 +82,12 @@ class PairedImages(ResumableData[Pairs]):
         flip: bool = True,
         label_maps: Side | None = None,
         color_jitter: float = 0.0,
-        input_channels: Literal[1, 3, 4] = 3,
-        target_channels: Literal[1, 3, 4] = 3,
+        input_channels: int = 3,
+        target_channels: int = 3,
+        input_window: Window | Literal["auto"] = "auto",
+        target_window: Window | Literal["auto"] = "auto",
+        input_labels: int | None = None,
+        nan: NaN = "error",
         batch_size: int = 1,
         num_workers: int = 2,
         train_split: str = "train",
@@ -78,14 +95,52 @@ class PairedImages(ResumableData[Pairs]):
         test_split: str = "test",
     ) -> None:
         super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split)
-        for name, channels in ("input_channels", input_channels), ("target_channels", target_channels):
-            if channels not in MODES:
-                raise ValueError(f"{name} must be 1, 3 or 4; got {channels}")
-        if color_jitter and input_channels == 4:
-            raise ValueError("color_jitter works on 1 or 3 input_channels; got 4")
+        self.values = (
+            Values("input", input_channels, input_window, input_labels, nan).check(),
+            Values("target", target_channels, target_window, None, nan).check(),
+        )
+        if color_jitter and (input_labels or input_channels not in (1, 3)):
+            raise ValueError(f"color_jitter works on 1 or 3 input_channels; got {input_labels or input_channels}")
         self.direction = direction
         self.transform = PairTransform(load_size, crop_size, flip, label_maps, color_jitter)
-        self.channels = (input_channels, target_channels)
+        self._formats: PairFormats | None = None
+
+    @property
+    def formats(self) -> PairFormats:
+        """What the pictures of both sides are: found in the training split, or given by a checkpoint.
+
+        Raises:
+            DataError: the training split is missing, or its pictures do not fit the options.
+        """
+        if self._formats is None:
+            self._formats = PairFormats.find(self._training_pairs(), self.direction, self.values)
+        return self._formats
+
+    def _training_pairs(self) -> Pairs:
+        """Return the training split; or, where data without one are only evaluated, the first that is there."""
+        splits: tuple[Split, ...] = ("val", "test")
+        try:
+            return self.layout("train")
+        except DataError:
+            for split in splits:
+                with suppress(DataError):
+                    return self.layout(split)
+            raise
+
+    def describe(self) -> list[str]:
+        """Describe the windows of values, where they are not the whole range of the files' integers."""
+        return self.formats.describe()
+
+    def what_models_need(self) -> dict[str, Any]:
+        """Return the formats."""
+        return self.formats.as_dict()
+
+    def take_over(self, known: Mapping[str, Any]) -> None:
+        """Take the formats of a checkpoint."""
+        formats = PairFormats.of(known)
+        for options, format in zip(self.values, (formats.input, formats.target), strict=True):
+            options.check_against(format)
+        self._formats = formats
 
     def dataset(self, split: Split, augment: bool = False) -> "PairDataset":
         """Return the pairs of ``train``, ``val`` or ``test`` as the networks see them: ``dataset[epoch, index]``.
@@ -94,7 +149,7 @@ class PairedImages(ResumableData[Pairs]):
             split: which.
             augment: as in training; otherwise as in evaluation, where nothing is random.
         """
-        return PairDataset(self.layout(split), self.transform, self.direction, self.channels, augment)
+        return PairDataset(self.layout(split), self.transform, self.direction, self.formats, augment)
 
     @staticmethod
     def collate(samples: list[Pair]) -> dict[str, Any]:
@@ -121,7 +176,7 @@ class PairDataset(EpochDataset[Pairs]):
         pairs: what lies on disk.
         transform: turns it into what the networks see.
         direction: which of A and B is the input.
-        channels: of input and target.
+        formats: of input and target.
         augment: as in training.
     """
 
@@ -130,22 +185,27 @@ class PairDataset(EpochDataset[Pairs]):
         pairs: Pairs,
         transform: PairTransform,
         direction: Direction,
-        channels: tuple[int, int],
+        formats: PairFormats,
         augment: bool,
     ) -> None:
         super().__init__(pairs, augment)
         self.transform = transform
         self.direction = direction
-        self.channels = channels
+        self.formats = formats
 
     def sample(self, index: int, random: Generator | None) -> Pair:
         """Read one pair and transform it."""
-        a, b = self.layout.read(index)
-        images = (a, b) if self.direction == "AtoB" else (b, a)
-        source, target = (as_tensor(*each) for each in zip(images, self.channels, strict=True))
         name = self.layout.names[index]
+        pictures = directed(self.layout.read(index), self.direction)
+        self.formats.check(*pictures)
         try:
-            source, target = self.transform(source, target, random)
+            source, target = self.transform(pictures, (self.formats.input, self.formats.target), random)
+        except DataError:
+            raise
         except ValueError as error:
             raise DataError(f"{name}: {error}") from None
-        return {"input": source, "target": target, "name": name}
+        pair: Pair = {"input": source, "target": target, "name": name}
+        if self.formats.target.nan == "mask":
+            pair["known"] = ~(source.isnan().any(0, keepdim=True) | target.isnan().any(0, keepdim=True))
+            pair["input"], pair["target"] = source.nan_to_num(UNKNOWN), target.nan_to_num(UNKNOWN)
+        return pair

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
 
-from inference import DataError, read_upright
-from inference.pictures import EXTENSIONS
+from inference import DataError, open_picture, write_picture
+from inference.pictures import EXTENSIONS, Array
+from inference.pictures.files import ending_for
+from inference.pictures.format import to_channels
 from pix2pix.data.pairs import sizes_differ
 
 
@@ -13,7 +15,8 @@ def pair(a: str, b: str, out: str) -> None:
     """Write a picture that holds A and B side by side for every name that is in both folders.
 
     Folders below them (train, val, test) are kept. A name counts without its ending: A/train/1.jpg goes with
-    B/train/1.png, to OUT/train/1.png. What is skipped is printed, with the reason; existing files are left alone.
+    B/train/1.png, to OUT/train/1.png, or .tif where PNG does not hold what they hold. What is skipped is printed, with
+    the reason; existing files are left alone.
 
     Args:
         a: folder of the pictures that become the left halves.
@@ -26,14 +29,16 @@ def pair(a: str, b: str, out: str) -> None:
     files_a, files_b = _by_name(Path(a)), _by_name(Path(b))
     written = 0
     for name in sorted(files_a.keys() | files_b.keys()):
-        target = Path(out) / name.parent / f"{name.name}.png"
         try:
-            side_by_side = _join(files_a.get(name, []), files_b.get(name, []), target, a, b)
+            side_by_side = _join(files_a.get(name, []), files_b.get(name, []), a, b)
+            target = Path(out) / name.parent / f"{name.name}{ending_for(side_by_side.dtype, side_by_side.shape[2])}"
+            if target.exists():
+                raise DataError(f"{target} is there already")
         except DataError as reason:
             print(f"skipped {name}: {reason}")
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        side_by_side.save(target)
+        write_picture(target, side_by_side)
         written += 1
     names = len(files_a.keys() | files_b.keys())
     if not written:
@@ -54,19 +59,17 @@ def _by_name(folder: Path) -> dict[Path, list[Path]]:
     return names
 
 
-def _join(left: list[Path], right: list[Path], target: Path, a: str, b: str) -> Image.Image:
+def _join(left: list[Path], right: list[Path], a: str, b: str) -> Array:
     for files, folder in (left, a), (right, b):
         if not files:
             raise DataError(f"no picture of this name in {folder}")
         if len(files) > 1:
             raise DataError(f"{len(files)} pictures of this name in {folder}: {', '.join(f.name for f in files)}")
-    if target.exists():
-        raise DataError(f"{target} is there already")
-    image_a, image_b = read_upright(left[0]), read_upright(right[0])
-    if image_a.size != image_b.size:
-        raise DataError(f"A has {sizes_differ(image_a, image_b)} as B")
-    mode = image_a.mode if image_a.mode == image_b.mode and image_a.mode in ("L", "RGBA") else "RGB"
-    joined = Image.new(mode, (2 * image_a.width, image_a.height))
-    joined.paste(image_a.convert(mode), (0, 0))
-    joined.paste(image_b.convert(mode), (image_a.width, 0))
-    return joined
+    picture_a, picture_b = open_picture(left[0]), open_picture(right[0])
+    if picture_a.size != picture_b.size:
+        raise DataError(f"A has {sizes_differ(picture_a, picture_b)} as B")
+    if picture_a.dtype != picture_b.dtype:
+        raise DataError(f"A is of {picture_a.dtype} and B of {picture_b.dtype}; save them alike")
+    channels = max(picture_a.channels, picture_b.channels)
+    halves = [to_channels(each.read(), channels, each.name) for each in (picture_a, picture_b)]
+    return np.concatenate(halves, 1)

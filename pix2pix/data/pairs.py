@@ -2,12 +2,14 @@
 
 import glob
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
 
-from inference import DataError, list_pictures, read_upright
-from inference.pictures import EXTENSIONS
+from inference import DataError, Picture, list_pictures, open_picture
+from inference.pictures import EXTENSIONS, Array, Axes
+from inference.sizes import Box
 from training.data import Layout
 
 
@@ -22,17 +24,24 @@ class Pairs(Layout):
 
     Attributes:
         names: one for each pair, unique; predictions are called so.
+        axes: how the files' arrays lie, see :func:`inference.open_picture`; a checkpoint keeps it.
+        stacks: of A and of B, the folders whose pictures are stacked along channels, where there are several.
     """
 
     names: list[str]
+    axes: Axes = "auto"
+    stacks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @abstractmethod
     def __init__(self, root: Path, split: str) -> None:
         """Find the pairs; raise DataError where there are none."""
 
     @abstractmethod
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """Read A and B of one pair; raise DataError where they cannot be read or differ in size."""
+    def read(self, index: int) -> tuple[Picture, Picture]:
+        """Open A and B of one pair; raise DataError where they cannot be read or differ in size.
+
+        ``inference.open_picture`` opens a file, and ``inference.Picture.of`` takes an array or a picture of Pillow's.
+        """
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -44,24 +53,32 @@ class Pairs(Layout):
 
 
 class SideBySide(Pairs):
-    """A and B as the left and right half of one picture: ``root/split/NAME.png``, the layout of facades and maps."""
+    """A and B as the left and right half of one picture: ``root/split/NAME.png``, the layout of facades and maps.
 
-    def __init__(self, root: Path, split: str) -> None:
+    Args:
+        root: the data set's folder.
+        split: which part of it.
+        axes: how pages and arrays lie: ``yxc``, ``cyx``, or ``auto`` where the files say so themselves.
+    """
+
+    def __init__(self, root: Path, split: str, axes: Axes = "auto") -> None:
         self.files = list_pictures(root / split)
         self.names = [file.stem for file in self.files]
+        self.axes = axes
         _refuse_same_names(self.files)
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+    def read(self, index: int) -> tuple[Picture, Picture]:
         """Split one picture down the middle."""
         file = self.files[index]
-        image = read_upright(file)
-        if image.width % 2:
+        picture = open_picture(file, axes=self.axes)
+        if picture.width % 2:
             raise DataError(
-                f"{file}: {image.width} pixels wide, which does not split into A and B of equal width; "
+                f"{file}: {picture.width} pixels wide, which does not split into A and B of equal width; "
                 "was it made of two pictures side by side?"
             )
-        middle = image.width // 2
-        return image.crop((0, 0, middle, image.height)), image.crop((middle, 0, image.width, image.height))
+        middle = picture.width // 2
+        left, right = (picture.part(Box(0, start, picture.height, middle)) for start in (0, middle))
+        return left, right
 
 
 class TwoFolders(Pairs):
@@ -70,39 +87,82 @@ class TwoFolders(Pairs):
     Args:
         root: the data set's folder.
         split: which part of it.
-        folder_a: the folder of A in ``root``.
-        folder_b: the folder of B in ``root``.
+        folder_a: the folder of A in ``root``; or several, whose pictures of one name are stacked along channels.
+        folder_b: the folder of B in ``root``; or several.
+        axes: how pages and arrays lie: ``yxc``, ``cyx``, or ``auto`` where the files say so themselves.
     """
 
-    def __init__(self, root: Path, split: str, folder_a: str = "A", folder_b: str = "B") -> None:
-        folders = root / folder_a / split, root / folder_b / split
-        files = []
-        for folder in folders:
-            images = list_pictures(folder)
-            _refuse_same_names(images)
-            files.append({file.stem: file for file in images})
-        self.files_a, self.files_b = files
-        sides = (self.files_a, self.files_b, folders[1]), (self.files_b, self.files_a, folders[0])
-        for present, absent, folder in sides:
-            if alone := sorted(present.keys() - absent.keys()):
-                more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
-                found = next(folder.glob(f"{glob.escape(alone[0])}.*"), None)
-                instead = f"; {found.name} there is not a picture of {' '.join(EXTENSIONS)}" if found else ""
-                raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}{instead}")
-        self.names = list(self.files_a)
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        folder_a: str | Sequence[str] = "A",
+        folder_b: str | Sequence[str] = "B",
+        axes: Axes = "auto",
+    ) -> None:
+        self.axes = axes
+        a, b = ((folder,) if isinstance(folder, str) else tuple(folder) for folder in (folder_a, folder_b))
+        self.stacks = (a if len(a) > 1 else (), b if len(b) > 1 else ())
+        files = {folder: _by_name(root / folder / split) for folder in (*a, *b)}
+        first = next(iter(files))
+        for folder, present in files.items():
+            _refuse_alone(files[first], present, root / folder / split)
+            _refuse_alone(present, files[first], root / first / split)
+        self.files_a, self.files_b = ([files[folder] for folder in side] for side in (a, b))
+        self.names = list(files[first])
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """Read the two files of one name."""
+    def read(self, index: int) -> tuple[Picture, Picture]:
+        """Open the files of one name."""
         name = self.names[index]
-        a, b = read_upright(self.files_a[name]), read_upright(self.files_b[name])
+        a, b = (
+            stack([open_picture(files[name], axes=self.axes) for files in side])
+            for side in (self.files_a, self.files_b)
+        )
         if a.size != b.size:
-            raise DataError(f"{self.files_a[name]}: {sizes_differ(a, b)} as {self.files_b[name]}")
+            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}")
         return a, b
 
 
-def sizes_differ(a: Image.Image, b: Image.Image) -> str:
+def stack(pictures: Sequence[Picture]) -> Picture:
+    """Return pictures of one size and dtype as one, along channels.
+
+    Raises:
+        DataError: their sizes or dtypes differ.
+    """
+    first, *others = pictures
+    for other in others:
+        if other.size != first.size:
+            raise DataError(f"{first.name}: {sizes_differ(first, other)} as {other.name}")
+        if other.dtype != first.dtype:
+            raise DataError(f"{first.name}: {first.dtype}, and {other.name} {other.dtype}; save them alike")
+    if not others:
+        return first
+    channels = sum(picture.channels for picture in pictures)
+
+    def read_box(box: Box) -> Array:
+        return np.concatenate([picture.read(box) for picture in pictures], 2)
+
+    return Picture((*first.size, channels), first.dtype, read_box, first.name)
+
+
+def sizes_differ(a: Picture, b: Picture) -> str:
     """Return the middle of a message about two pictures whose sizes should be the same."""
     return f"{a.width} x {a.height} pixels, not the same {b.width} x {b.height}"
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    files = list_pictures(folder)
+    _refuse_same_names(files)
+    return {file.stem: file for file in files}
+
+
+def _refuse_alone(present: dict[str, Path], others: dict[str, Path], folder: Path) -> None:
+    """Require that each of the pictures present has one of its name among the others, which are in ``folder``."""
+    if alone := sorted(present.keys() - others.keys()):
+        more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
+        found = next(folder.glob(f"{glob.escape(alone[0])}.*"), None)
+        instead = f"; {found.name} there is not a picture of {' '.join(EXTENSIONS)}" if found else ""
+        raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}{instead}")
 
 
 def _refuse_same_names(files: list[Path]) -> None:

@@ -5,9 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from inference import DataError, read_upright
+from inference import DataError, Picture, open_picture
 from pix2pix.data.pairs import Pairs, sizes_differ
 
 
@@ -44,10 +42,10 @@ class Parquet(Pairs):
         if not self.names:
             raise DataError(f"{files[0]}: no rows")
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+    def read(self, index: int) -> tuple[Picture, Picture]:
         """Decode the two pictures of one row."""
         name = self.names[index]
-        a, b = (read_upright(io.BytesIO(column[index].as_py() or b""), name) for column in self.columns)
+        a, b = (open_picture(io.BytesIO(column[index].as_py() or b""), name) for column in self.columns)
         if a.size != b.size:
             raise DataError(f"{name}: A has {sizes_differ(a, b)} as B")
         return a, b

@@ -1,4 +1,4 @@
-"""From a decoded pair to what the networks see: resize, crop, flip and jitter on uint8, then scale to [-1, 1]."""
+"""From a pair on disk to what the networks see: crop, read, resize, flip, jitter, then scale to [-1, 1]."""
 
 from typing import Literal
 
@@ -6,6 +6,10 @@ import torch
 from torch import Generator, Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
+
+from inference import Picture
+from inference.pictures import PictureFormat
+from inference.sizes import Box
 
 Side = Literal["input", "target", "both"]
 Size = int | tuple[int, int]
@@ -15,10 +19,12 @@ class PairTransform:
     """The same geometry for both pictures of a pair, then [-1, 1].
 
     In training: resize to ``load_size``, cut out ``crop_size`` at a random place, mirror with probability 0.5, change
-    the colors of the input. In evaluation: resize to ``crop_size``, nothing random.
+    the colors of the input. In evaluation: resize to ``crop_size``, nothing random. Without ``load_size`` nothing is
+    resized: training cuts out ``crop_size`` at the scale of the files, of which no more is read than that where their
+    format allows it, and evaluation takes the middle.
 
     Args:
-        load_size: height and width to resize to, one number for squares; None leaves pictures as they are.
+        load_size: height and width to resize to, one number for squares; None leaves pictures at their scale.
         crop_size: height and width of what is cut out of that; None takes the whole.
         flip: whether half of the training pairs are mirrored left to right.
         label_maps: which side holds labels and not photographs: resized without mixing colors (nearest neighbor,
@@ -55,59 +61,68 @@ class PairTransform:
             for side in ("input", "target")
         ]
 
-    def __call__(self, source: Tensor, target: Tensor, random: Generator | None) -> tuple[Tensor, Tensor]:
-        """Transform one pair.
+    def __call__(
+        self, pair: tuple[Picture, Picture], formats: tuple[PictureFormat, PictureFormat], random: Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Read and transform one pair.
 
         Args:
-            source: the input, uint8, C x H x W.
-            target: the picture to become, uint8, C' x H x W.
+            pair: input and target, of one size.
+            formats: of input and target.
             random: what to draw from in training; None in evaluation.
 
         Returns:
-            Both as float32 in [-1, 1].
+            Both as float32, C x H x W, in [-1, 1]; NaN where a picture has NaN.
 
         Raises:
-            ValueError: the pair is smaller than ``crop_size`` and ``load_size`` is None.
+            ValueError: the pair is smaller than ``crop_size`` and ``load_size`` is None; or it cannot be read.
         """
-        pair = [source, target]
-        if random is None:
-            pair = self._resize(pair, self.crop_size or self.load_size)
-        else:
-            pair = self._resize(pair, self.load_size)
-            pair = self._crop(pair, random)
+        size = pair[0].size if self.load_size is None else self.load_size
+        box = None if self.crop_size is None else self._place(size, self.crop_size, random)
+        values = []
+        for picture, format, interpolation in zip(pair, formats, self.interpolation, strict=True):
+            if self.load_size is None:
+                values.append(format.read(picture, box))
+                continue
+            exact = format.labels is not None
+            target_size = self.load_size if random else self.crop_size or self.load_size
+            whole = _resize(
+                format.read(picture), target_size, InterpolationMode.NEAREST_EXACT if exact else interpolation
+            )
+            values.append(F.crop(whole, *box) if random and box else whole)
+        if random is not None:
             if self.flip and torch.rand((), generator=random) < 0.5:
-                pair = [F.horizontal_flip(picture) for picture in pair]
+                values = [F.horizontal_flip(each) for each in values]
             if self.color_jitter:
-                pair[0] = self._jitter(pair[0], random)
-        source, target = (picture.float().div_(127.5).sub_(1) for picture in pair)
+                values[0] = self._jitter(values[0], random)
+        source, target = (format.to_network(each) for format, each in zip(formats, values, strict=True))
         return source, target
 
-    def _resize(self, pair: list[Tensor], size: tuple[int, int] | None) -> list[Tensor]:
-        if size is None or pair[0].shape[-2:] == size:
-            return pair
-        return [
-            F.resize(picture, list(size), interpolation)
-            for picture, interpolation in zip(pair, self.interpolation, strict=True)
-        ]
-
-    def _crop(self, pair: list[Tensor], random: Generator) -> list[Tensor]:
-        if self.crop_size is None:
-            return pair
-        (height, width), (crop_height, crop_width) = pair[0].shape[-2:], self.crop_size
+    def _place(self, size: tuple[int, int], crop: tuple[int, int], random: Generator | None) -> Box:
+        (height, width), (crop_height, crop_width) = size, crop
         if height < crop_height or width < crop_width:
             raise ValueError(
                 f"{height} x {width} pixels (height x width), smaller than crop_size {crop_height} x {crop_width}: "
                 "lower crop_size or set load_size"
             )
+        if random is None:
+            return Box((height - crop_height) // 2, (width - crop_width) // 2, *crop)
         top = int(torch.randint(height - crop_height + 1, (), generator=random))
         left = int(torch.randint(width - crop_width + 1, (), generator=random))
-        return [F.crop(picture, top, left, crop_height, crop_width) for picture in pair]
+        return Box(top, left, *crop)
 
     def _jitter(self, picture: Tensor, random: Generator) -> Tensor:
         brightness, contrast, saturation = 1 + self.color_jitter * (2 * torch.rand(3, generator=random) - 1)
         picture = F.adjust_brightness(picture, float(brightness))
         picture = F.adjust_contrast(picture, float(contrast))
         return F.adjust_saturation(picture, float(saturation))
+
+
+def _resize(values: Tensor, size: tuple[int, int], interpolation: InterpolationMode) -> Tensor:
+    if values.shape[-2:] == size:
+        return values
+    resized: Tensor = F.resize(values, list(size), interpolation)
+    return resized.clamp(0, 1) if resized.is_floating_point() else resized  # bicubic weights reach beyond the range
 
 
 def _height_width(name: str, size: Size | None) -> tuple[int, int] | None:

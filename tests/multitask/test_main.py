@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inference import read_picture
+from inference import open_picture
 from multitask import MultiTask
 from multitask.__main__ import main
 from tests.multitask.scenes import HEIGHT, WIDTH
@@ -41,9 +41,9 @@ def test_fit_logs_losses_and_weights_and_prints_the_metrics(capsys: pytest.Captu
     main(["fit", "--config", "small.yaml"])
     run, said, metrics = the_run(), capsys.readouterr().out, metrics_of()
     assert "train: 10 scenes (labels 10, depth 10, boxes 10)" in said
-    assert read_picture(run / "curves.png").size == (1800, 1200)  # 10 panels, 4 in a row
-    picture = read_picture(run / "samples" / "epoch_000.png")
-    assert picture.size == (2 * (WIDTH + 2) + 2, 7 * (HEIGHT + 2) + 2)  # image, then target and prediction of 3 tasks
+    assert open_picture(run / "curves.png").size == (1200, 1800)  # 10 panels, 4 in a row
+    picture = open_picture(run / "samples" / "epoch_000.png")
+    assert picture.size == (7 * (HEIGHT + 2) + 2, 2 * (WIDTH + 2) + 2)  # image, then target and prediction of 3 tasks
 
     trained = [values for _, values in metrics.rows if "train/total" in values]
     assert len(trained) == 10
@@ -81,7 +81,7 @@ def test_predict_writes_a_picture_and_the_numbers_of_every_scene() -> None:
     checkpoint = the_run() / "checkpoints" / "best.ckpt"
     main(["predict", "--ckpt_path", str(checkpoint), "--name", "predicted"])
     folder = the_run("predicted") / "predictions"
-    assert read_picture(folder / "test00.png").size == (4 * (WIDTH + 2) + 2, HEIGHT + 4)
+    assert open_picture(folder / "test00.png").size == (HEIGHT + 4, 4 * (WIDTH + 2) + 2)
     values = torch.load(folder / "test01.pt", weights_only=True)
     assert values["seg"].shape == (HEIGHT, WIDTH)
     assert values["depth"].shape == (1, HEIGHT, WIDTH)

@@ -17,7 +17,7 @@ def test_baselines_by_hand(tmp_path: Path) -> None:
     assert measured["copy the input"]["l1"] == pytest.approx(l1([pair["input"] for pair in test]), rel=1e-5)
     assert measured["mean picture"]["l1"] == pytest.approx(l1([mean] * 3), rel=1e-5)
     assert measured["nearest in training"]["l1"] == pytest.approx(l1([pair["target"] for pair in nearest]), rel=1e-5)
-    assert all(set(row) == {"l1", "psnr", "ssim"} for row in measured.values())
+    assert all(set(row) == {"l1", "mae_units", "psnr", "ssim"} for row in measured.values())
 
 
 def test_an_input_of_other_channels_cannot_be_copied(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from inference import read_picture
+from inference import open_picture
 from pix2pix.__main__ import main
 from tests.pix2pix.pictures import write_picture
 from tests.training.programs import PIX2PIX, SILENCED, metrics_of, read_config, the_run, write_config
@@ -31,7 +31,7 @@ def test_fit_prints_the_metrics_beside_the_baselines(capsys: pytest.CaptureFixtu
         assert line in said
     ((_, l1),) = metrics_of().series("test/l1")
     assert f"this model            {l1:.4f}" in said
-    assert read_picture(the_run() / "curves.png").size == (1800, 800)
+    assert open_picture(the_run() / "curves.png").size == (800, 1800)
 
 
 # --- bad usage and bad input

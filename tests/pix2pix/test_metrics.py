@@ -47,3 +47,39 @@ def test_ssim_is_not_computed_in_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_lies_outside_of_the_range_counts_as_its_end() -> None:
     assert unit_range(torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0])).tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_the_error_in_the_units_of_the_files() -> None:
+    metrics, target = ImageMetrics(""), torch.zeros(1, 1, 16, 16)
+    metrics.update(target + 0.2, target, window=(-1000.0, 3000.0))
+    assert metrics.compute()["mae_units"].item() == pytest.approx(400)
+
+
+def test_pixels_that_are_unknown_do_not_count() -> None:
+    """Whatever the output is there, the metrics are those of the pictures that agree there."""
+    torch.manual_seed(0)
+    output, target = torch.rand(2, 2, 3, 32, 32) * 2 - 1
+    known = torch.ones(2, 1, 32, 32, dtype=torch.bool)
+    known[0, :, :10, :10] = False
+    found = []
+    for filling in (-1.0, 1.0):
+        metrics = ImageMetrics("")
+        metrics.update(torch.where(known, output, filling), target, known=known)
+        found.append(metrics.compute())
+    assert found[0] == found[1]
+    everywhere = known.expand_as(target)
+    error = (output - target)[everywhere].abs().mean() / 2
+    assert_close(found[0]["l1"], error)
+    whole, some = ImageMetrics(""), ImageMetrics("")
+    whole.update(output, target)
+    some.update(output, target, known=torch.ones_like(known))
+    for name in ("l1", "psnr"):
+        assert_close(some.compute()[name], whole.compute()[name])
+    assert abs(some.compute()["ssim"] - whole.compute()["ssim"]) < 0.02  # torchmetrics leaves out the border
+
+
+def test_a_batch_of_which_nothing_is_known_is_no_measurement() -> None:
+    metrics, picture = ImageMetrics(""), torch.zeros(1, 3, 16, 16)
+    metrics.update(picture + 1, picture, known=torch.zeros(1, 1, 16, 16, dtype=torch.bool))
+    metrics.update(picture + 0.2, picture)
+    assert metrics.compute()["l1"].item() == pytest.approx(0.1)

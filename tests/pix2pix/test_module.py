@@ -70,10 +70,36 @@ def test_g_runs_once_in_a_step_and_d_gets_no_gradients_in_gs_part(tmp_path: Path
         patch.object(model, "manual_backward", lambda loss: loss.backward()),
     ):
         fake = model(batch["input"])
-        model._update_generator(batch["input"], batch["target"], fake)
+        model._update_generator(batch["input"], batch["target"], fake, None)
     after = [p.grad for p in model.discriminator.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(d_gradients, after, strict=True))  # ... and G's left them alone
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_unknown_pixels_do_not_count(tmp_path: Path) -> None:
+    """Whatever the target holds there, L1 is the same, and D cannot tell the pictures apart by it."""
+    losses, seen = [], []
+    for filling in (-1.0, 1.0):
+        torch.manual_seed(1)
+        model = small_model()
+        data = small_data(tmp_path / "data")
+        collate = data.collate
+
+        def masked(samples: list[Any], filling: float = filling, collate: Any = collate) -> dict[str, Any]:
+            batch = collate(samples)
+            batch["known"] = torch.rand(batch["target"][:, :1].shape, generator=torch.Generator().manual_seed(0)) > 0.3
+            for side in ("input", "target"):
+                batch[side] = torch.where(batch["known"], batch[side], 0.0 if side == "input" else filling)
+            return batch
+
+        data.collate = masked  # type: ignore[method-assign]
+        model.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0][:, 3:].detach()))
+        trainer = quiet_trainer(max_steps=1)
+        trainer.fit(model, datamodule=data)
+        losses.append(trainer.callback_metrics["train/G_l1"])
+        unknown = torch.rand(seen[0][:, :1].shape, generator=torch.Generator().manual_seed(0)) <= 0.3
+        assert all((picture[unknown.expand_as(picture)] == filling).all() for picture in seen[-3:])
+    assert losses[0] == losses[1]
 
 
 def test_the_logged_losses_are_those_of_the_formula(tmp_path: Path) -> None:
@@ -222,6 +248,7 @@ def test_bf16_mixed_trains_and_measures_in_float32(tmp_path: Path) -> None:
         "train/D_fake",
         "val/l1",
         "val/psnr",
+        "val/mae_units",
         "val/ssim",
     ):
         assert trainer.callback_metrics[name].dtype == torch.float32, name
@@ -313,7 +340,7 @@ def test_validation_does_not_touch_weights_or_running_statistics(tmp_path: Path)
     first, second = (trainer.validate(model, datamodule=data, verbose=False)[0] for _ in range(2))
     assert not changed(before, model)
     assert first == second  # no dropout
-    assert set(first) == {"val/l1", "val/psnr", "val/ssim"}
+    assert set(first) == {"val/l1", "val/mae_units", "val/psnr", "val/ssim"}
 
 
 # --- checkpoints

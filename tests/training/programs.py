@@ -162,7 +162,7 @@ PIX2PIX = Program(
     monitor="val/l1",
     logged={
         *(f"train/{name}" for name in ("G_gan", "G_l1", "D_real", "D_fake", "D_output_real", "D_output_fake")),
-        *(f"{split}/{metric}" for split in ("val", "test") for metric in ("l1", "psnr", "ssim")),
+        *(f"{split}/{metric}" for split in ("val", "test") for metric in ("l1", "mae_units", "psnr", "ssim")),
         "lr/G",
         "lr/D",
     },

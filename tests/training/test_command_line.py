@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from inference import read_picture
+from inference import open_picture
 from tests.training.programs import (
     SILENCED,
     Program,
@@ -70,7 +70,7 @@ def test_a_run_is_the_same_to_the_digits_that_it_had_before(program: Program) ->
     """Recorded with version 0.1.0, before its code was moved; in float64, which all processors round alike."""
     program.main(["fit", "--config", "small.yaml", "--trainer.precision", "64-true"])
     expected, found = Metrics(ROOT / "tests" / program.name / "before_0_2.csv"), metrics_of()
-    assert found.names == expected.names
+    assert set(expected.names) <= set(found.names)
     for name in expected.names:
         assert found.series(name) == [
             (step, pytest.approx(value, rel=1e-5, abs=1e-7, nan_ok=True)) for step, value in expected.series(name)
@@ -141,7 +141,7 @@ def test_tensorboard_and_wandb_hold_the_same_numbers(program: Program) -> None:
     assert program.logged <= {key for row in history for key in row}
     assert json.loads(config["data"])["init_args"]["batch_size"] == 2
     (picture,) = folder.glob("files/media/images/samples_*.png")
-    assert read_picture(picture).size == read_picture(the_run() / "samples" / "epoch_000.png").size
+    assert open_picture(picture).size == open_picture(the_run() / "samples" / "epoch_000.png").size
 
 
 @pytest.mark.slow

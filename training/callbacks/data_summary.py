@@ -9,6 +9,8 @@ from training.data import ResumableData, Split
 class DataSummary(pl.Callback):
     """Print a line for each split before the first step: the number of samples and, for several tasks, of each target.
 
+    Then what else the data tell of themselves, such as the window of values that the network sees.
+
     A missing test split is reported here as well, rather than after hours of training.
     """
 
@@ -24,3 +26,5 @@ class DataSummary(pl.Callback):
             print(f"{split}: {data.layout(split).describe()}")
         if why_no_test:
             print(f"test: none, so the run ends without a test ({why_no_test})")
+        for line in data.describe():
+            print(line)

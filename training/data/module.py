@@ -2,7 +2,7 @@
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -108,6 +108,24 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         if split not in self._splits:
             self._splits[split] = self._layout(self.root, self.split_names[split])
         return self._splits[split]
+
+    def describe(self) -> list[str]:
+        """Describe what was found out about the data, in lines for the start of a run."""
+        return []
+
+    def what_models_need(self) -> dict[str, Any]:
+        """Return what using a model that was trained on these data has to know of them; checkpoints keep it.
+
+        Plain values, lists and dictionaries of them.
+        """
+        return {}
+
+    def take_over(self, known: Mapping[str, Any]) -> None:
+        """Take over what :meth:`what_models_need` returned when the checkpoint was written that is used now.
+
+        Raises:
+            ValueError: an option contradicts it.
+        """
 
     def why_no_test(self) -> str | None:
         """Return why there is nothing to test a trained model on, or None if there is."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from inference import read_picture
+from inference import open_picture
 from losses import time_average
 from multitask.__main__ import main
 from multitask.comparison.compare import variants
@@ -85,7 +85,7 @@ def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_
     static = yaml.safe_load(Path("out/gradnorm-static-seed0/config.yaml").read_text())["model"]["weighting"]
     assert static["class_path"] == "losses.FixedWeighting"
     assert static["init_args"]["weights"] == time_average(Metrics(gradnorm).columns("weight/"))
-    assert read_picture(Path("out/compare.png")).size == (800, 700)
+    assert open_picture(Path("out/compare.png")).size == (700, 800)
 
     files = {file: file.stat().st_mtime_ns for file in Path("out").rglob("metrics.csv")}
     main(words)  # all runs are there: nothing is trained again

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference import read_upright
+from inference import open_picture
 from pix2pix.data import DataError, Emoji
 from pix2pix.data import emoji as module
 from pix2pix.data.emoji import split_of
@@ -25,7 +25,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawings(root: Path) -> dict[str, tuple[str, np.ndarray]]:
     """Code points to split and picture."""
     files = sorted((root / f"{SIZE}").glob("*/*.png"))
-    return {file.stem: (file.parent.name, np.array(read_upright(file))) for file in files}
+    return {file.stem: (file.parent.name, open_picture(file).read()) for file in files}
 
 
 def test_the_splits(root: Path, drawings: dict[str, tuple[str, np.ndarray]]) -> None:
@@ -62,7 +62,7 @@ def test_lines_are_black_on_white_and_the_colors_are_right(tmp_path: Path) -> No
     Emoji(tmp_path, "train", 64)
     pairs = {}
     for file in (tmp_path / "64").glob("*/*.png"):
-        picture = np.array(read_upright(file)).astype(int)
+        picture = open_picture(file).read().astype(int)
         assert picture.shape == (64, 128, 3)
         pairs[file.stem] = picture[:, :64], picture[:, 64:]
     lemon, (line, color) = "1F34B", pairs["1F34B"]

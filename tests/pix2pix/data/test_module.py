@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from inference import Picture
 from pix2pix.data import DataError, PairedImages, Pairs, TwoFolders
 from tests.pix2pix.pictures import small_data, write_picture, write_side_by_side
 
@@ -66,8 +67,8 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
         def __init__(self, root: Path, split: str) -> None:
             self.names = ["dark", "light"]
 
-        def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-            return Image.new("L", (16, 16), 255 * index), Image.new("L", (16, 16), 128)
+        def read(self, index: int) -> tuple[Picture, Picture]:
+            return Picture.of(Image.new("L", (16, 16), 255 * index)), Picture.of(Image.new("L", (16, 16), 128))
 
     data = small_data(tmp_path / "data", layout=Gray, color_jitter=0.0)
     assert batches(data, "val")[0]["input"].mean((1, 2, 3)).tolist() == [-1, 1]
@@ -118,8 +119,10 @@ def test_a_picture_smaller_than_the_crop_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"input_channels": 2}, "input_channels must be 1, 3 or 4; got 2"),
-        ({"target_channels": 5}, "target_channels must be 1, 3 or 4; got 5"),
+        ({"input_channels": 0}, "input_channels must be at least 1; got 0"),
+        ({"target_window": (5, 5)}, r"target_window must be \[low, high\] with low < high; got \[5, 5\]"),
+        ({"input_labels": 1}, "input_labels must be from 2 to 256; got 1"),
+        ({"input_labels": 12}, "color_jitter works on 1 or 3 input_channels; got 12"),
         ({"input_channels": 4}, "color_jitter works on 1 or 3 input_channels; got 4"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
     ],

@@ -18,8 +18,8 @@ def test_side_by_side_splits_down_the_middle(tmp_path: Path) -> None:
     assert pairs.names == ["a", "b"]
     assert len(pairs) == 2
     a, b = pairs.read(1)
-    assert np.array_equal(np.array(a), pixels[:, :5])
-    assert np.array_equal(np.array(b), pixels[:, 5:])
+    assert np.array_equal(a.read(), pixels[:, :5])
+    assert np.array_equal(b.read(), pixels[:, 5:])
 
 
 def test_side_by_side_of_an_odd_width_is_refused(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_two_folders_pair_by_name(tmp_path: Path) -> None:
     b = write_picture(tmp_path / "B" / "val" / "1.bmp", seed=2)
     pairs = TwoFolders(tmp_path, "val")
     assert pairs.names == ["1"]
-    assert all(np.array_equal(np.array(image), pixels) for image, pixels in zip(pairs.read(0), (a, b), strict=True))
+    assert all(np.array_equal(image.read(), pixels) for image, pixels in zip(pairs.read(0), (a, b), strict=True))
     (tmp_path / "B").rename(tmp_path / "photos")
     assert TwoFolders(tmp_path, "val", folder_b="photos").names == ["1"]
 
@@ -87,17 +87,17 @@ def test_parquet_as_hugging_face_writes_it(tmp_path: Path) -> None:
     pairs = Parquet(tmp_path / "set", "train")
     assert pairs.names == ["train-000000", "train-000001"]
     a, b = pairs.read(1)
-    assert np.array_equal(np.array(a), pixels[2])
-    assert np.array_equal(np.array(b), pixels[3])
-    assert np.array_equal(np.array(Parquet(tmp_path / "set", "train", "imageB", "imageA").read(1)[0]), pixels[3])
-    assert np.array_equal(np.array(Parquet(tmp_path / "set", "train", column_b="imageA").read(1)[0]), pixels[3])
+    assert np.array_equal(a.read(), pixels[2])
+    assert np.array_equal(b.read(), pixels[3])
+    assert np.array_equal(Parquet(tmp_path / "set", "train", "imageB", "imageA").read(1)[0].read(), pixels[3])
+    assert np.array_equal(Parquet(tmp_path / "set", "train", column_b="imageA").read(1)[0].read(), pixels[3])
 
 
 def test_parquet_of_plain_bytes(tmp_path: Path) -> None:
     pixels = write_picture(tmp_path / "1.png")
     content = (tmp_path / "1.png").read_bytes()
     pq.write_table(pa.table({"x": [content], "y": [content]}), tmp_path / "test.parquet")
-    assert np.array_equal(np.array(Parquet(tmp_path, "test").read(0)[0]), pixels)
+    assert np.array_equal(Parquet(tmp_path, "test").read(0)[0].read(), pixels)
 
 
 def test_bad_parquet_is_refused_by_name(tmp_path: Path) -> None:

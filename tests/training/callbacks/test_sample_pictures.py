@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inference import read_upright
+from inference import open_picture
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer, small_model
 from training import SamplePictures
@@ -21,7 +21,7 @@ def test_grids_of_input_output_and_truth(tmp_path: Path) -> None:
     trainer.fit(model, datamodule=data)
     assert sorted(file.name for file in (tmp_path / "samples").iterdir()) == ["epoch_000.png", "epoch_002.png"]
 
-    grid = np.array(read_upright(tmp_path / "samples" / "epoch_002.png"))
+    grid = open_picture(tmp_path / "samples" / "epoch_002.png").read()
     assert grid.shape == (3 * 18 + 2, 2 * 18 + 2, 3)
     for column, index in enumerate((0, 1)):  # of three pictures, spread evenly
         pair, left = data.dataset("val")[0, index], 2 + 18 * column

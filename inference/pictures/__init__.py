@@ -1,0 +1,25 @@
+"""Pictures of any depth and number of channels, as they are stored."""
+
+from inference.pictures.display import as_rgb, to_picture
+from inference.pictures.files import EXTENSIONS, File, list_pictures, open_picture, what_is_there, write_picture
+from inference.pictures.format import NaN, PictureFormat, Window
+from inference.pictures.picture import Array, DataError, Picture
+from inference.pictures.tiff import Axes
+
+__all__ = [
+    "EXTENSIONS",
+    "Array",
+    "Axes",
+    "DataError",
+    "File",
+    "NaN",
+    "Picture",
+    "PictureFormat",
+    "Window",
+    "as_rgb",
+    "list_pictures",
+    "open_picture",
+    "to_picture",
+    "what_is_there",
+    "write_picture",
+]

@@ -1,0 +1,21 @@
+"""Pictures for display: of 8 bits and in colors."""
+
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+
+
+def to_picture(tensor: Tensor) -> Image.Image:
+    """Convert a tensor C x H x W in [0, 1], with 1, 3 or 4 channels, to a picture of 8 bits a channel, rounded."""
+    return to_pil_image(tensor.clamp(0, 1).mul(255).round().byte())
+
+
+def as_rgb(picture: Tensor) -> Tensor:
+    """Convert a picture in [0, 1] to RGB for display, on white where transparent.
+
+    Of 2 channels the first is shown, in gray, and of 5 and more the first three, as red, green and blue.
+    """
+    if len(picture) == 4:
+        alpha = picture[3:]
+        return picture[:3] * alpha + 1 - alpha
+    return picture[:3] if len(picture) > 2 else picture[:1].expand(3, -1, -1)

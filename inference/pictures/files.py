@@ -1,0 +1,211 @@
+"""Find, open and write pictures: PNG, JPEG, WebP, BMP, TIFF and NumPy's arrays."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+from zipfile import BadZipFile
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from inference.pictures.picture import Array, DataError, Picture, by
+from inference.pictures.png import is_deep, read_deep_png, write_deep_png
+from inference.pictures.tiff import ORIENTATION, Axes, MissingCodecError, axes_of, open_tiff, turned, write_tiff
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy", ".npz")
+FORMATS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {  # what they hold: dtypes, and numbers of channels
+    ".png": (("uint8", "uint16"), (1, 2, 3, 4)),
+    ".jpg": (("uint8",), (1, 3)),
+    ".jpeg": (("uint8",), (1, 3)),
+    ".webp": (("uint8",), (3, 4)),
+    ".bmp": (("uint8",), (1, 3)),
+}
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+File = Path | IO[bytes]
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the pictures in ``folder``, not below it, sorted by name.
+
+    Raises:
+        DataError: no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    pictures = [file for file in files if file.suffix.lower() in EXTENSIONS]
+    if not pictures:
+        raise DataError(f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {what_is_there(files)}")
+    return pictures
+
+
+def what_is_there(files: Iterable[Path]) -> str:
+    """Count files by their extensions, for messages about those that are missing."""
+    endings = Counter(file.suffix.lower() or "no ending" for file in files)
+    return (
+        f"it holds {', '.join(f'{count} x {ending}' for ending, count in endings.items())}"
+        if endings
+        else "it is empty"
+    )
+
+
+def open_picture(file: File, name: str | Path | None = None, axes: Axes = "auto") -> Picture:
+    """Open a picture as it is stored, upright: its dtype and all its channels, nothing converted.
+
+    Of TIFF and NPY files only the parts that are asked for are read, where they are stored so that this is possible.
+
+    Args:
+        file: a path or an open file.
+        name: what to call it in errors; its path by default.
+        axes: how a file of several pages, or an array of three dimensions, lies: ``yxc`` is height x width x channels,
+            ``cyx`` channels (or pages) x height x width, ``auto`` what the file says itself.
+
+    Raises:
+        DataError: it is missing, damaged or not a picture; it is of another kind than gray, RGB, a palette or numbered
+            channels; several frames; or ``auto`` where the file leaves open what its axes are.
+    """
+    name = str(name or file)
+    try:
+        start = _start(file)
+        if start.startswith(b"\x93NUMPY") or (isinstance(file, Path) and file.suffix.lower() in (".npy", ".npz")):
+            return _open_array(file, name, axes)
+        if start.startswith(TIFF_STARTS):
+            return _open_tiff(file, name, axes)
+        return _open_with_pillow(file, name)
+    except FileNotFoundError:
+        raise DataError(f"{name}: no such file") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
+    except DataError:
+        raise
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile) as error:
+        raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
+
+
+def _start(file: File) -> bytes:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return opened.read(6)
+    file.seek(0)
+    start = file.read(6)
+    file.seek(0)
+    return start
+
+
+def _open_tiff(file: File, name: str, axes: Axes) -> Picture:
+    try:
+        return open_tiff(file, name, axes)
+    except MissingCodecError:
+        # Pillow has some of these codecs; what it would drop is refused.
+        with Image.open(file) as image:
+            tags: Any = getattr(image, "tag_v2", {})
+            if max(tags.get(258, (1,))) > 8 or tags.get(277, 1) != len(image.getbands()) or image.mode == "CMYK":
+                raise
+        return _open_with_pillow(file, name)
+
+
+def _open_with_pillow(file: File, name: str) -> Picture:
+    with _open_image(file, name) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or depth map after the picture
+            raise DataError(f"{name}: {frames} frames; save each as a file of its own")
+        deep = is_deep(image)
+        image.load()
+        orientation = image.getexif().get(ORIENTATION, 1)
+        picture = Picture.of(read_deep_png(lambda: _open_image(file, name), name) if deep else image, name)
+    return turned(picture, orientation) if orientation in range(2, 9) else picture
+
+
+def _open_image(file: File, name: str) -> ImageFile:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # above half of the size that is refused
+            return Image.open(file)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: {error}; save it as TIFF if that is what it is") from None
+
+
+def _open_array(file: File, name: str, axes: Axes) -> Picture:
+    loaded = np.load(file, mmap_mode="r" if isinstance(file, Path) and file.suffix == ".npy" else None)
+    if not isinstance(loaded, np.ndarray):
+        with loaded:
+            if len(loaded.files) != 1:
+                raise DataError(f"{name}: {len(loaded.files)} arrays; save each as a file of its own")
+            array: Array = loaded[loaded.files[0]]
+    else:
+        array = loaded
+    if array.ndim == 2:
+        array = array[..., None]
+    elif array.ndim == 3:
+        last = array.shape[2] < min(array.shape[:2])
+        order = (0, 1, 2) if axes == "auto" and last else axes_of(axes, f"{name}: an array of {by(array.shape)}")
+        array = array.transpose(order)
+    return Picture.of(array, name)
+
+
+def ending_for(dtype: np.dtype[Any], channels: int) -> str:
+    """Return the ending of the format that keeps a picture: .png where it can, otherwise .tif, or .npy."""
+    if channels in ((1,) if dtype.kind == "b" else (1, 3, 4)) and dtype.name in ("bool", "uint8", "uint16"):
+        return ".png"
+    return ".npy" if dtype.kind == "b" else ".tif"
+
+
+def write_picture(file: Path, array: Array) -> None:
+    """Write a picture whole or not at all; JPEG alone changes its numbers.
+
+    Args:
+        file: to write; its ending chooses the format. WebP is written without loss.
+        array: height x width x channels, of a dtype that the format holds: PNG bool (one channel), uint8 and uint16 in
+            1 to 4 channels; JPEG, WebP and BMP uint8; TIFF all but bool of several channels; NPY all.
+
+    Raises:
+        DataError: the format cannot hold it.
+    """
+    check_format(file, array.dtype, array.shape[2])
+    unfinished = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
+    try:
+        _write(unfinished, array)
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def check_format(file: Path, dtype: np.dtype[Any], channels: int) -> None:
+    """Require a format that holds pictures of this kind.
+
+    Args:
+        file: whose ending names the format.
+        dtype: of the picture's numbers.
+        channels: of the picture.
+
+    Raises:
+        DataError: it cannot.
+    """
+    ending = file.suffix.lower()
+    if ending == ".npy" or (ending in (".tif", ".tiff") and (dtype.kind != "b" or channels == 1)):
+        return
+    dtypes, counts = FORMATS.get(ending, ((), ()))
+    if dtype.kind == "b" and ending == ".png":
+        dtypes, counts = ("bool",), (1,)
+    if dtype.name not in dtypes or channels not in counts:
+        best = ending_for(dtype, channels)
+        raise DataError(f"{file}: {ending or 'no ending'} does not hold {channels} x {dtype}; take {best}")
+
+
+def _write(file: Path, array: Array) -> None:
+    ending = file.suffix.lower()
+    if ending == ".npy":
+        np.save(file, array)
+    elif ending in (".tif", ".tiff"):
+        write_tiff(file, array)
+    elif ending == ".png" and array.dtype == np.uint16:
+        write_deep_png(file, array)
+    else:
+        image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+        options: dict[str, Any] = {"lossless": True, "exact": True} if ending == ".webp" else {}
+        image.save(file, **options)

@@ -1,0 +1,155 @@
+"""Pictures as they are: an array with its dtype, height x width x channels, read whole or in part."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from inference.sizes import Box
+
+Array = NDArray[Any]
+DTYPES = ("bool", "uint8", "uint16", "int16", "float32")  # what pictures may hold
+COLOR_SPACES = ("CMYK", "YCbCr", "LAB", "HSV")  # of Pillow's modes: what the numbers mean would be a guess
+
+
+class DataError(ValueError):
+    """Something is wrong with the user's files: one line that names the file and says what to do.
+
+    A worker process of a DataLoader sends an exception home as text that ends in ours: only that part is kept.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f"{__name__}.DataError: ")[2].strip())
+
+
+class Picture:
+    """A picture as it is stored, height x width x channels. Nothing is converted, and nothing read before it is asked.
+
+    Args:
+        shape: height, width and channels.
+        dtype: of its numbers: bool, uint8, uint16, int16 or float32.
+        read_box: reads a part of it, height x width x channels.
+        name: what messages call it.
+        indices: for a picture with a palette, the picture of its indices, one channel; its own channels are colors.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        read_box: Callable[[Box], Array],
+        name: str,
+        indices: "Picture | None" = None,
+    ) -> None:
+        self.height, self.width, self.channels = shape
+        self.dtype = dtype.newbyteorder("=")
+        self.name = name
+        self.indices = indices
+        self._read_box = read_box
+        if self.dtype.name not in DTYPES:
+            raise DataError(f"{name}: numbers of type {self.dtype}; save it as one of {', '.join(DTYPES)}")
+        if 0 in shape:
+            raise DataError(f"{name}: an empty picture of {by(shape)}")
+
+    @classmethod
+    def of(cls, value: "Picture | Array | Image.Image | Tensor", name: str = "the picture") -> "Picture":
+        """Make a picture of what Python code holds.
+
+        Args:
+            value: an array, height x width or height x width x channels; a picture of Pillow's; or a tensor,
+                channels x height x width or height x width, as torchvision has them. Their dtypes are those of the
+                class. A picture is returned as it is.
+            name: what messages call it.
+
+        Raises:
+            DataError: another type or shape, or colors that are not gray, RGB or a palette's.
+        """
+        if isinstance(value, Picture):
+            return value
+        if isinstance(value, Image.Image):
+            return _of_pillow(value, name)
+        if isinstance(value, Tensor):
+            value = (value.movedim(0, -1) if value.dim() == 3 else value).detach().cpu().numpy()
+        if not isinstance(value, np.ndarray) or value.ndim not in (2, 3):
+            got = by(value.shape) if isinstance(value, np.ndarray) else type(value).__name__
+            raise DataError(
+                f"{name}: expected an array of height x width x channels, a tensor of channels x height x width or a "
+                f"picture of Pillow's; got {got}"
+            )
+        array: Array = value[..., None] if value.ndim == 2 else value
+        return cls(array.shape, array.dtype, lambda box: array[slices(box)], name)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
+    def read(self, box: Box | None = None) -> Array:
+        """Read the picture, or the part of it in ``box``: height x width x channels, an array that may be written to.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        part = self._read_box(box or Box(0, 0, self.height, self.width))
+        return np.array(part, dtype=self.dtype, order="C")
+
+    def part(self, box: Box) -> "Picture":
+        """Return a part of the picture, which is read when it is asked for."""
+
+        def read_box(inner: Box) -> Array:
+            return self._read_box(Box(box.top + inner.top, box.left + inner.left, inner.height, inner.width))
+
+        indices = self.indices.part(box) if self.indices else None
+        return Picture((box.height, box.width, self.channels), self.dtype, read_box, self.name, indices)
+
+    def labels(self) -> "Picture":
+        """Return the picture whose one channel holds the numbers of classes: a palette's indices, or the gray values.
+
+        Raises:
+            DataError: it has several channels, or numbers with fractions.
+        """
+        labels = self.indices or self
+        if labels.channels != 1 or labels.dtype.kind == "f":
+            raise DataError(
+                f"{self.name}: {labels.channels} channels of {labels.dtype} are no numbers of classes; save them gray "
+                "or with a palette"
+            )
+        return labels
+
+
+def _of_pillow(image: Image.Image, name: str) -> Picture:
+    """Make a picture of one that Pillow has read, which must have kept all that the file holds."""
+    if image.mode in COLOR_SPACES:
+        raise DataError(f"{name}: colors in {image.mode}; convert it to RGB first")
+    indices = None
+    if image.mode in ("P", "PA"):
+        indices = Picture.of(np.array(image.getchannel(0) if image.mode == "PA" else image), name)
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in ("L", "RGB") and image.has_transparency_data:  # one color is declared to be transparent
+        image = image.convert({"L": "LA", "RGB": "RGBA"}[image.mode])
+    array = np.array(image)
+    picture = Picture.of(array if array.ndim == 3 else array[..., None], name)
+    picture.indices = indices
+    return picture
+
+
+def slices(box: Box) -> tuple[slice, slice]:
+    """Return the rows and columns of a box, to index an array with."""
+    return slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+
+
+def by(shape: tuple[int, ...]) -> str:
+    """Return a shape for messages: 3 x 4 x 5."""
+    return " x ".join(str(side) for side in shape)
+
+
+def upright(array: Array, orientation: int) -> Array:
+    """Turn an array, height x width x channels, as the EXIF orientation 1 to 8 says; any other leaves it."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    vertical = {3: -1, 4: -1, 7: -1, 8: -1}.get(orientation, 1)
+    horizontal = {2: -1, 3: -1, 6: -1, 7: -1}.get(orientation, 1)
+    return array[::vertical, ::horizontal]

@@ -1,0 +1,223 @@
+"""TIFF files: of any depth and number of channels, read in part where they are large, and written tile by tile."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+import tifffile
+
+from inference.pictures.picture import Array, DataError, Picture, by, slices, upright
+from inference.sizes import Box
+
+Axes = Literal["auto", "yxc", "cyx"]
+ORIENTATION = 274  # the number of the TIFF tag
+KNOWN = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
+
+
+class MissingCodecError(DataError):
+    """The compression is not among those that tifffile decodes by itself."""
+
+
+def open_tiff(file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
+    """Open a TIFF; its pixels are read when they are asked for, and of tiles and plain arrays only those needed.
+
+    Args:
+        file: a path or an open file.
+        name: what messages call it.
+        axes: how pages and channels lie; ``auto`` where the file says so itself.
+
+    Raises:
+        DataError: not a TIFF, damaged, or what it holds is no picture of one size.
+        MissingCodecError: its compression needs the package imagecodecs.
+    """
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            return _picture(tiff, file, name, axes)
+    except (tifffile.TiffFileError, struct.error, IndexError, OverflowError, MemoryError) as error:
+        raise DataError(f"{name}: damaged or not a TIFF ({error})") from None
+
+
+def _picture(tiff: tifffile.TiffFile, file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
+    if len(tiff.series) != 1:
+        shapes = ", ".join(by(series.shape) for series in tiff.series[:4])
+        raise DataError(
+            f"{name}: {len(tiff.series)} pictures of unlike kinds ({shapes}); save each as a file of its own"
+        )
+    series = tiff.series[0]
+    page = series.keyframe
+    color = page.photometric
+    decoded = color == tifffile.PHOTOMETRIC.YCBCR and page.compression == tifffile.COMPRESSION.JPEG  # as RGB
+    if not decoded and color not in (*KNOWN, tifffile.PHOTOMETRIC.PALETTE):
+        raise DataError(f"{name}: colors in {getattr(color, 'name', color)}; convert it to RGB first")
+    if series.dtype is None:
+        raise DataError(f"{name}: numbers of {page.bitspersample} bits cannot be read; save them in 8, 16 or 32 bits")
+    order = _order(series.shape, series.axes, name, axes)
+    shape = tuple((*series.shape, 1)[axis] for axis in order)
+    _require_codec(page, name)
+
+    def read_box(box: Box) -> Array:
+        try:
+            if not isinstance(file, Path):
+                file.seek(0)
+            with tifffile.TiffFile(file) as tiff:
+                return _read(tiff.series[0], order, box)
+        except (tifffile.TiffFileError, struct.error, zlib.error, ValueError, RuntimeError, OSError) as error:
+            raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
+
+    picture = Picture(shape, series.dtype, read_box, name)
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        picture = _with_colors(picture, page.colormap)
+    orientation = page.tags.valueof(ORIENTATION, default=1)
+    return turned(picture, orientation) if orientation in range(2, 9) else picture
+
+
+def _order(shape: tuple[int, ...], axes: str, name: str, given: Axes) -> tuple[int, int, int]:
+    """Return which axes are rows, columns and channels; the channel of a gray picture is an axis after the others."""
+    if axes in ("YX", "YXS"):
+        return 0, 1, 2
+    if axes in ("SYX", "CYX"):
+        return 1, 2, 0
+    if len(shape) == 3:
+        return axes_of(given, f"{name}: {shape[0]} pages of {by(shape[1:])}")
+    raise DataError(f"{name}: {by(shape)} numbers along {axes}; save each picture as a file of its own")
+
+
+def axes_of(given: Axes, what: str) -> tuple[int, int, int]:
+    """Return which axes of an array of three are rows, columns and channels.
+
+    Args:
+        given: the option.
+        what: how the message begins, with the shape.
+
+    Raises:
+        DataError: the option leaves it open.
+    """
+    if given == "auto":
+        raise DataError(f"{what}; set axes to cyx if the first are channels, or to yxc if the last are")
+    return (0, 1, 2) if given == "yxc" else (1, 2, 0)
+
+
+def _require_codec(page: Any, name: str) -> None:
+    try:
+        page.decode(None, 0)  # of a tile that is not there, which takes the decoder and no data
+    except ValueError as error:
+        if "imagecodecs" in str(error):
+            raise MissingCodecError(
+                f"{name}: a TIFF compressed by {page.compression.name}, which needs another package: "
+                "pip install imagecodecs"
+            ) from None
+        raise DataError(f"{name}: this TIFF cannot be read ({error})") from None
+
+
+def _read(series: Any, order: tuple[int, int, int], box: Box) -> Array:
+    """Read a part of a series, height x width x channels."""
+    page, pages = series.keyframe, len(series.pages)
+    if order == (0, 1, 2) and pages == 1 and not page.is_memmappable:
+        array = _read_tiles(page, page, box)
+    elif order == (1, 2, 0) and pages == series.shape[0] and not page.is_memmappable:  # the pages are the channels
+        array = np.concatenate([_read_tiles(page, each, box) for each in series.pages], 2)
+    else:
+        mapped = page.is_memmappable and series.dataoffset is not None and series.parent.filehandle.is_file
+        whole = series.asarray(out="memmap" if mapped else None)
+        array = (whole[..., None] if whole.ndim == 2 else whole).transpose(order)[slices(box)]
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        array = ~array if array.dtype == bool else np.iinfo(array.dtype).max - array
+    return array
+
+
+def _read_tiles(layout: Any, page: Any, box: Box) -> Array:
+    """Decode the tiles or strips of a page that a part of it touches: height x width x samples.
+
+    Args:
+        layout: the first page of the series, which tells how all of them are stored.
+        page: which.
+        box: the part.
+    """
+    height, width = layout.chunks[:2]
+    bottom, right = box.top + box.height, box.left + box.width
+    part = np.zeros((box.height, box.width, layout.samplesperpixel), layout.dtype)
+    file = layout.parent.filehandle
+    for row in range(box.top // height, -(-bottom // height)):
+        for column in range(box.left // width, -(-right // width)):
+            index = row * layout.chunked[1] + column
+            file.seek(page.dataoffsets[index])
+            encoded = file.read(page.databytecounts[index])
+            tile = layout.decode(encoded, index, jpegtables=layout.jpegtables)[0]
+            if tile is None:  # left out of the file, as all of it is 0
+                continue
+            top, left = row * height, column * width
+            first_row, end_row = max(top, box.top), min(top + height, bottom)
+            first_column, end_column = max(left, box.left), min(left + width, right)
+            part[first_row - box.top : end_row - box.top, first_column - box.left : end_column - box.left] = tile[
+                0, first_row - top : end_row - top, first_column - left : end_column - left
+            ]
+    return part
+
+
+def _with_colors(indices: Picture, colors: Array) -> Picture:
+    """Return the picture in the colors of its palette, which are of 16 bits in the file and mean 8."""
+    table = (colors >> 8).astype(np.uint8).T
+    shape = (*indices.size, 3)
+    return Picture(shape, table.dtype, lambda box: table[indices.read(box)[..., 0]], indices.name, indices)
+
+
+def turned(picture: Picture, orientation: int) -> Picture:
+    """Return the picture upright; it is read whole then.
+
+    Args:
+        picture: as stored.
+        orientation: EXIF's, 1 to 8.
+    """
+    shape = upright(np.empty((*picture.size, 0)), orientation).shape
+    indices = turned(picture.indices, orientation) if picture.indices else None
+    return Picture(
+        (shape[0], shape[1], picture.channels),
+        picture.dtype,
+        lambda box: upright(picture.read(), orientation)[slices(box)],
+        picture.name,
+        indices,
+    )
+
+
+def write_tiff(file: Path, array: Array) -> None:
+    """Write an array, height x width x channels, compressed without loss."""
+    channels = array.shape[2]
+    colors = channels in (3, 4) and array.dtype.kind == "u"
+    tifffile.imwrite(
+        file,
+        array[..., 0] if channels == 1 else array,
+        photometric="rgb" if colors else "minisblack",
+        planarconfig=None if channels == 1 else "contig",
+        compression="zlib",
+        metadata=None,
+    )
+
+
+def write_tiff_tiles(
+    file: Path, tiles: Iterator[Array], shape: tuple[int, int, int], dtype: np.dtype[Any], tile: tuple[int, int]
+) -> None:
+    """Write a picture that comes in tiles, so that it never is in memory whole.
+
+    Args:
+        file: to write.
+        tiles: of tile height x width x channels, row by row; what reaches beyond the picture is left out.
+        shape: of the picture, height x width x channels.
+        dtype: of its numbers.
+        tile: height and width of the tiles, multiples of 16.
+    """
+    height, width, channels = shape
+    colors = channels in (3, 4) and dtype.kind == "u"
+    with tifffile.TiffWriter(file, bigtiff=height * width * channels * dtype.itemsize > 2**31) as writer:
+        writer.write(
+            (each[..., 0] if channels == 1 else each for each in tiles),
+            shape=(height, width) if channels == 1 else shape,
+            dtype=dtype,
+            tile=tile,
+            photometric="rgb" if colors else "minisblack",
+            planarconfig=None if channels == 1 else "contig",
+            compression="zlib",
+            metadata=None,
+        )
