@@ -49,24 +49,32 @@ class PictureFormat(NamedTuple):
         return self.window or range_of(np.dtype(self.dtype))
 
     def read(self, picture: Picture, box: Box | None = None) -> Tensor:
-        """Read a picture, or a part of it, for geometry and color: C x H x W.
+        """Read a picture, or a part of it, for geometry and color; see :meth:`to_values`."""
+        return self.to_values(self.source(picture).read(box), picture.name)
+
+    def source(self, picture: Picture) -> Picture:
+        """Return what is read of a picture: with ``labels`` its classes, which may be the indices of a palette."""
+        return picture if self.labels is None else picture.labels()
+
+    def to_values(self, array: Array, name: str) -> Tensor:
+        """Convert what was read, H x W x C, for geometry and color: C x H x W.
 
         Returns:
             uint8, where pictures of 8 bits keep their whole range; classes as uint8, 1 x H x W; otherwise float32 with
             the window mapped to [0, 1], clipped. What is unknown is NaN.
 
         Raises:
-            DataError: it cannot be read, its channels do not fit, a class does not exist, or it has NaN pixels.
+            DataError: the channels do not fit, a class does not exist, or there are NaN pixels; it begins with ``name``.
         """
         if self.labels is not None:
-            return torch.from_numpy(_classes(picture.labels().read(box), self.labels, picture.name)).movedim(-1, 0)
-        array = to_channels(picture.read(box), self.channels, picture.name)
+            return torch.from_numpy(_classes(array, self.labels, name)).movedim(-1, 0)
+        array = to_channels(array, self.channels, name)
         low, high = self.window or range_of(array.dtype)
         if array.dtype == np.uint8 and (low, high) == (0, 255):
             return torch.from_numpy(array).movedim(-1, 0).contiguous()
         unit = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
         if array.dtype.kind == "f":
-            self._refuse_nan(unit, picture.name)
+            self._refuse_nan(unit, name)
         return torch.from_numpy(unit.clip(0, 1)).movedim(-1, 0).contiguous()
 
     def _refuse_nan(self, array: Array, name: str) -> None:
