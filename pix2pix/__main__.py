@@ -15,6 +15,10 @@ COMMANDS = {
     "validate": Command("Evaluate a checkpoint on the validation pairs.", RUNS),
     "test": Command("Evaluate a checkpoint on the test pairs, beside baselines.", RUNS),
     "predict": Command("Translate the test inputs with a checkpoint and write the pictures.", RUNS),
+    "import": Command(
+        "Make a checkpoint of weights that pytorch-CycleGAN-and-pix2pix saved.",
+        "pix2pix.import_weights:import_weights",
+    ),
     "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
 }
 

@@ -1,13 +1,77 @@
 """Weights of the reference implementation (pytorch-CycleGAN-and-pix2pix): its state_dict names, and ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+import torch
 from torch import Tensor
 
 from inference import Network
-from pix2pix.discriminators import PatchDiscriminator
-from pix2pix.generators import ResNetGenerator, UNetGenerator
+from pix2pix.discriminators import Discriminator, PatchDiscriminator
+from pix2pix.generators import Generator, ResNetGenerator, UNetGenerator
+from pix2pix.layers import Norm
+
+RESNET_DROPOUT = 0.5  # the reference's only probability
+NAMED = 3  # names in a message
+
+
+def build_generator(state_dict: Mapping[str, Tensor], unet_dropout: float = 0.5) -> Generator:
+    """Build the generator that the reference implementation saved, and load its weights.
+
+    The names and shapes tell everything but a U-Net's dropout: ``unet_128``, ``unet_256`` and U-Nets of any other
+    number of levels, ``resnet_6blocks``, ``resnet_9blocks`` and any other number of blocks, with or without dropout;
+    batch or instance norm; the channels.
+
+    Args:
+        state_dict: the reference's names to tensors.
+        unet_dropout: a U-Net's probability of dropout, which leaves no trace in its weights.
+
+    Raises:
+        ValueError: the weights are those of another network; the message says which names are strange.
+    """
+    weights = _without_prefixes(state_dict)
+    network: Generator
+    if "model.model.0.weight" in weights:
+        base_channels, in_channels = _shape(weights, "model.model.0.weight")
+        levels = 1 + sum(
+            bool(re.fullmatch(r"model\.model\.1(\.model\.3)*\.model\.1\.weight", name)) for name in weights
+        )
+        _, out_channels = _shape(weights, "model.model.3.weight")  # transposed: its input channels come first
+        network = UNetGenerator(in_channels, out_channels, base_channels, levels, _norm(weights), unet_dropout)
+    elif any(".conv_block." in name for name in weights):
+        base_channels, in_channels = _shape(weights, "model.1.weight")
+        blocks = len({name.partition(".conv_block.")[0] for name in weights if ".conv_block." in name})
+        out_channels, _ = _shape(weights, f"model.{17 + blocks}.weight")
+        second = weights.get("model.10.conv_block.6.weight")  # without dropout the second convolution is number 5
+        dropout = RESNET_DROPOUT if second is not None and second.dim() == 4 else 0.0
+        network = ResNetGenerator(in_channels, out_channels, base_channels, blocks, _norm(weights), dropout)
+    else:
+        raise ValueError(f"no generator of the reference (unet_*, resnet_*blocks) has the entries {_some(weights)}")
+    load_reference_weights(network, weights)
+    return network
+
+
+def build_discriminator(state_dict: Mapping[str, Tensor]) -> Discriminator:
+    """Build the discriminator that the reference implementation saved, and load its weights.
+
+    The names and shapes tell everything: ``basic``, ``n_layers`` or ``pixel``, the norm, the channels.
+
+    Args:
+        state_dict: the reference's names to tensors.
+
+    Raises:
+        ValueError: the weights are those of another network; the message says which names are strange.
+    """
+    weights = _without_prefixes(state_dict)
+    convolutions = [name for name, tensor in weights.items() if name.endswith(".weight") and tensor.dim() == 4]
+    if not {"model.0.weight", "net.0.weight"} & weights.keys():
+        raise ValueError(f"no discriminator of the reference (basic, n_layers, pixel) has the entries {_some(weights)}")
+    pixel = "net.0.weight" in weights
+    base_channels, in_channels = _shape(weights, "net.0.weight" if pixel else "model.0.weight")
+    layers = 0 if pixel else len(convolutions) - 2
+    network = PatchDiscriminator(in_channels, base_channels, layers, _norm(weights))
+    load_reference_weights(network, weights)
+    return network
 
 
 def load_reference_weights(network: Network, state_dict: Mapping[str, Tensor]) -> None:
@@ -26,7 +90,9 @@ def load_reference_weights(network: Network, state_dict: Mapping[str, Tensor]) -
         ValueError: entries are missing or left over, or shapes differ: the options differ from the reference's.
     """
     to_theirs = _their_modules(network)
-    theirs = {re.sub(r"^(module\.|_orig_mod\.)+", "", name): tensor for name, tensor in state_dict.items()}
+    theirs = _without_prefixes(state_dict)
+    if "net.0.weight" in theirs:  # with batch norm the reference gives PixelGAN's last convolution no bias
+        theirs.setdefault("net.5.bias", torch.zeros(1))
 
     loaded: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
@@ -40,8 +106,38 @@ def load_reference_weights(network: Network, state_dict: Mapping[str, Tensor]) -
             raise ValueError(f"the reference's {source} has another shape than {name}: {shapes}")
     left_over = [name for name in theirs if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
     if left_over:
-        raise ValueError(f"the reference's weights have no place for {left_over[0]}: do the options agree?")
+        raise ValueError(f"the reference's weights have no place for {_some(left_over)}: do the options agree?")
     network.load_state_dict(loaded)
+
+
+def _without_prefixes(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {re.sub(r"^(module\.|_orig_mod\.)+", "", name): tensor for name, tensor in state_dict.items()}
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
+    """Return the first two sizes of a convolution's weight: the channels of its output and its input."""
+    if name not in weights:
+        raise ValueError(f"{name} is missing beside {_some(weights)}")
+    if weights[name].dim() != 4:
+        raise ValueError(f"{name} is not the weight of a convolution: its shape is {tuple(weights[name].shape)}")
+    first, second, *_ = weights[name].shape
+    return first, second
+
+
+def _norm(weights: Mapping[str, Tensor]) -> Norm:
+    """Tell the norm: batch norm has weights of its own, and instance norm leaves each convolution its bias."""
+    modules = {name.removesuffix(".weight"): tensor for name, tensor in weights.items() if name.endswith(".weight")}
+    if any(tensor.dim() == 1 for tensor in modules.values()):
+        return "batch"
+    if without := [module for module in modules if f"{module}.bias" not in weights]:
+        raise ValueError(f"networks without a norm (--norm none) cannot be read: {without[0]} has no bias and no norm")
+    return "instance"
+
+
+def _some(names: Collection[str]) -> str:
+    """Name the first few, for messages."""
+    more = len(names) - NAMED
+    return ", ".join(list(names)[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _their_modules(network: Network) -> dict[str, str]:

@@ -33,23 +33,43 @@ def unet_names(levels: int, norm: Norm) -> list[str]:
         return [f"{module}.bias"] if norm == "instance" else []
 
     def normed(module: str) -> list[str]:
-        entries = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-        return [f"{module}.{entry}" for entry in entries] if norm == "batch" else []
+        return _normed(module) if norm == "batch" else []
 
     return [f"model.{name}" for name in block(0)]
 
 
-def patch_names(norm: Norm) -> list[str]:
-    """The names of the 70 x 70 PatchGAN."""
+def patch_names(norm: Norm, layers: int = 3) -> list[str]:
+    """The names of the PatchGAN, of 70 x 70 by default."""
     names = ["model.0.weight", "model.0.bias"]
-    for module in (2, 5, 8):
+    for module in range(2, 2 + 3 * layers, 3):
         names.append(f"model.{module}.weight")
-        if norm == "instance":
-            names.append(f"model.{module}.bias")
-        else:
-            names += [f"model.{module + 1}.{entry}" for entry in ("weight", "bias", "running_mean")]
-            names += [f"model.{module + 1}.{entry}" for entry in ("running_var", "num_batches_tracked")]
-    return [*names, "model.11.weight", "model.11.bias"]
+        names += [f"model.{module}.bias"] if norm == "instance" else _normed(f"model.{module + 1}")
+    return [*names, f"model.{2 + 3 * layers}.weight", f"model.{2 + 3 * layers}.bias"]
+
+
+def pixel_names(norm: Norm) -> list[str]:
+    """The names of PixelGAN, whose last convolution has a bias beside instance norm alone."""
+    if norm == "instance":
+        return [f"net.{module}.{entry}" for module in (0, 2, 5) for entry in ("weight", "bias")]
+    return ["net.0.weight", "net.0.bias", "net.2.weight", *_normed("net.3"), "net.5.weight"]
+
+
+def resnet_names(blocks: int, norm: Norm, dropout: bool) -> list[str]:
+    """The names of resnet_6blocks and resnet_9blocks."""
+    second = 6 if dropout else 5
+    after = 10 + blocks
+    inner = [f"{block}.conv_block.{conv}" for block in range(10, after) for conv in (1, second)]
+    names = []
+    for convolution in ("1", "4", "7", *inner, f"{after}", f"{after + 3}"):
+        module, _, index = f"model.{convolution}".rpartition(".")
+        names.append(f"model.{convolution}.weight")
+        names += [f"model.{convolution}.bias"] if norm == "instance" else _normed(f"{module}.{int(index) + 1}")
+    return [*names, f"model.{after + 7}.weight", f"model.{after + 7}.bias"]
+
+
+def _normed(module: str) -> list[str]:
+    entries = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    return [f"{module}.{entry}" for entry in entries]
 
 
 def filled(names: list[str], shapes: list[torch.Size]) -> dict[str, Tensor]:

@@ -1,15 +1,90 @@
+import re
+
 import pytest
 import torch
 from torch import nn
 
 from inference import Network
 from pix2pix import PatchDiscriminator, ResNetGenerator, UNetGenerator
-from pix2pix.reference_weights import load_reference_weights
-from tests.pix2pix.reference import filled, patch_names, unet_names
+from pix2pix.reference_weights import build_discriminator, build_generator, load_reference_weights
+from tests.pix2pix.reference import filled, patch_names, pixel_names, resnet_names, unet_names
+
+GENERATORS = [
+    *((UNetGenerator(3, 1, 2, levels), unet_names(levels, "batch")) for levels in (2, 7, 8)),
+    (UNetGenerator(4, 3, 3, 6, norm="instance"), unet_names(6, "instance")),
+    (ResNetGenerator(1, 3, 2, 6), resnet_names(6, "batch", dropout=False)),
+    (ResNetGenerator(3, 3, 2, 9, dropout=0.5), resnet_names(9, "batch", dropout=True)),
+    (ResNetGenerator(3, 2, 3, 6, "instance"), resnet_names(6, "instance", dropout=False)),
+    (ResNetGenerator(3, 2, 2, 9, "instance", 0.5), resnet_names(9, "instance", dropout=True)),
+]
+DISCRIMINATORS = [
+    *((PatchDiscriminator(3 + layers, 2, layers), patch_names("batch", layers)) for layers in (1, 2, 3, 6)),
+    (PatchDiscriminator(3, 3, 3, "instance"), patch_names("instance")),
+    (PatchDiscriminator(6, 2, 0), pixel_names("batch")),
+    (PatchDiscriminator(4, 2, 0, "instance"), pixel_names("instance")),
+]
 
 
 def reference_state(network: Network, names: list[str]) -> dict[str, torch.Tensor]:
-    return filled(names, [tensor.shape for tensor in network.state_dict().values()])
+    shapes = [tensor.shape for tensor in network.state_dict().values()]
+    return filled(names, shapes[: len(names)])  # PixelGAN's last bias may be ours alone
+
+
+@pytest.mark.parametrize(("network", "names"), GENERATORS)
+def test_a_generator_is_known_by_its_names_and_shapes(network: Network, names: list[str]) -> None:
+    state = reference_state(network, names)
+    built = build_generator(state)
+    assert built.recipe() == network.recipe()
+    load_reference_weights(network, state)
+    assert all(map(torch.equal, built.state_dict().values(), network.state_dict().values()))
+
+
+@pytest.mark.parametrize(("network", "names"), DISCRIMINATORS)
+def test_a_discriminator_is_known_by_its_names_and_shapes(network: Network, names: list[str]) -> None:
+    state = reference_state(network, names)
+    built = build_discriminator(state)
+    assert built.recipe() == network.recipe()
+    load_reference_weights(network, state)
+    assert all(map(torch.equal, built.state_dict().values(), network.state_dict().values()))
+
+
+def test_the_bias_that_the_pixel_discriminator_of_the_reference_lacks_is_zero() -> None:
+    network = PatchDiscriminator(6, 2, layers=0)
+    torch.nn.init.ones_(network.layers[5].bias)
+    load_reference_weights(network, reference_state(network, pixel_names("batch")))
+    assert network.layers[5].bias.item() == 0
+
+
+def test_old_statistics_of_instance_norm_do_not_make_it_batch_norm() -> None:
+    network = UNetGenerator(base_channels=2, levels=2, norm="instance")
+    state = reference_state(network, unet_names(2, "instance"))
+    state |= {"model.model.1.model.4.running_mean": torch.zeros(2), "model.model.1.model.4.running_var": torch.ones(2)}
+    assert build_generator(state).recipe() == network.recipe()
+
+
+def test_the_dropout_of_a_unet_is_the_callers_word() -> None:
+    network = UNetGenerator(base_channels=2, levels=6)
+    state = reference_state(network, unet_names(6, "batch"))
+    built = build_generator(state, unet_dropout=0.25)
+    assert [m.p for m in built.modules() if isinstance(m, nn.Dropout)] == [0.25]
+
+
+def test_what_no_network_of_the_reference_has_is_named() -> None:
+    patch = reference_state(PatchDiscriminator(6, 2), patch_names("batch"))
+    unet = reference_state(UNetGenerator(base_channels=2, levels=6), unet_names(6, "batch"))
+    with pytest.raises(ValueError, match=r"no generator .* has the entries model\.0\.weight, .* and 19 more"):
+        build_generator(patch)
+    with pytest.raises(ValueError, match=r"no discriminator .* has the entries model\.model\.0\.weight, "):
+        build_discriminator(unet)
+    with pytest.raises(ValueError, match=r"no place for a\.weight, b\.weight: do"):
+        build_generator({**unet, "a.weight": torch.zeros(1), "b.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"model\.model\.3\.weight is missing beside"):
+        build_generator({name: tensor for name, tensor in unet.items() if name != "model.model.3.weight"})
+    with pytest.raises(ValueError, match=r"model\.0\.weight is not the weight of a convolution: its shape is \(2,\)"):
+        build_discriminator({**patch, "model.0.weight": torch.zeros(2)})
+    without_norm = {name: tensor for name, tensor in patch.items() if re.match(r"model\.(0|2|5|8|11)\.", name)}
+    with pytest.raises(ValueError, match=r"\(--norm none\) cannot be read: model\.2 has no bias and no norm"):
+        build_discriminator(without_norm)
 
 
 @pytest.mark.parametrize("levels", [6, 7, 8])
@@ -24,39 +99,14 @@ def test_unet_names(levels: int) -> None:
     assert torch.equal(network.decoder[0][2].weight, state[f"{innermost}.model.4.weight"].float())
 
 
-def resnet_names(blocks: int, dropout: bool) -> list[str]:
-    """In the order of the reference's state_dict, from its description."""
-    entries = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
-    second = 6 if dropout else 5
-    modules: list[tuple[str, bool]] = []  # name, whether a norm
-    for first in (1, 4, 7):
-        modules += [(f"{first}", False), (f"{first + 1}", True)]
-    for block in range(10, 10 + blocks):
-        for conv in (1, second):
-            modules += [(f"{block}.conv_block.{conv}", False), (f"{block}.conv_block.{conv + 1}", True)]
-    after = 10 + blocks
-    modules += [(f"{after}", False), (f"{after + 1}", True), (f"{after + 3}", False), (f"{after + 4}", True)]
-    names = []
-    for name, norm in modules:
-        names += [f"model.{name}.{entry}" for entry in (entries if norm else ["weight"])]
-    return [*names, f"model.{after + 7}.weight", f"model.{after + 7}.bias"]
-
-
 @pytest.mark.parametrize("blocks", [6, 9])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_resnet_names(blocks: int, dropout: float) -> None:
     network = ResNetGenerator(base_channels=2, blocks=blocks, dropout=dropout)
-    state = reference_state(network, resnet_names(blocks, dropout > 0))
+    state = reference_state(network, resnet_names(blocks, "batch", dropout > 0))
     load_reference_weights(network, state)
     assert torch.equal(network.stem[1].weight, state["model.1.weight"].float())
     assert torch.equal(network.head[1].bias, state[f"model.{17 + blocks}.bias"].float())
-
-
-def test_pixel_discriminator_names() -> None:
-    network = PatchDiscriminator(6, 2, layers=0)
-    norm = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
-    names = ["net.0.weight", "net.0.bias", "net.2.weight", *[f"net.3.{entry}" for entry in norm]]
-    load_reference_weights(network, reference_state(network, [*names, "net.5.weight", "net.5.bias"]))
 
 
 def test_wrappers_prefixes_and_old_statistics_of_instance_norm_are_dropped() -> None:
