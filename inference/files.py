@@ -1,5 +1,6 @@
 """What a predictor reads and where it writes: pictures and folders of them, and a place for the result of each."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +25,9 @@ class Job(NamedTuple):
 def jobs(inputs: Sequence[Path], out: Path) -> list[Job]:
     """Find the pictures of files and folders, and a place below ``out`` for each.
 
-    Pictures of a folder keep their place in it; of several folders each has one of its name. The pictures in ``out``
-    itself are left out.
+    Pictures of a folder keep their place in it; of several folders each has one of its name. Of pictures that differ
+    in their endings alone, the results keep these: a.jpg and a.png become a.jpg.png and a.png.png. The pictures in
+    ``out`` itself are left out.
 
     Args:
         inputs: pictures, and folders that are searched with all below them.
@@ -46,11 +48,17 @@ def jobs(inputs: Sequence[Path], out: Path) -> list[Job]:
         else:
             _require_picture(source)
             found.append(Job(source, out / source.stem))
+    alike = Counter(job.stem for job in found)
+    found = [job if alike[job.stem] == 1 else job._replace(stem=_with_ending(job)) for job in found]
     places: dict[Path, Path] = {}
     for job in found:
         if (other := places.setdefault(job.stem, job.source)) != job.source:
             raise DataError(f"{job.source}: its result would have the name of that of {other}, {job.stem}; rename one")
     return found
+
+
+def _with_ending(job: Job) -> Path:
+    return job.stem.with_name(job.source.name)
 
 
 def _require_picture(file: Path) -> None:
@@ -66,12 +74,23 @@ def _pictures(folder: Path, out: Path) -> Iterator[Path]:
         for file in sorted(folder.rglob("*"))
         if file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file()
     ]
-    outside = [
-        file for file in files if out.resolve() not in file.resolve().parents or out.resolve() == folder.resolve()
-    ]
+    below = out.resolve() != folder.resolve() and folder.resolve() in out.resolve().parents
+    outside = [file for file in files if not (below and out.resolve() in file.resolve().parents)]
     if not outside:
         raise DataError(f"{folder}: no pictures in or below this folder (of {' '.join(EXTENSIONS)})")
     yield from outside
+
+
+def picture_named(stem: str, folder: Path) -> Path:
+    """Return the picture of a name in a folder, whatever its ending.
+
+    Raises:
+        DataError: there is none.
+    """
+    for ending in EXTENSIONS:
+        if (file := folder / f"{stem}{ending}").is_file():
+            return file
+    raise DataError(f"{folder / stem}: no picture of this name, with an ending of {' '.join(EXTENSIONS)}")
 
 
 def check_targets(job: Job, targets: Sequence[Path], overwrite: bool) -> None:

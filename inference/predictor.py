@@ -6,19 +6,20 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, ContextManager, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from inference.files import Job, check_targets, jobs
-from inference.pictures import Axes, DataError, Picture, open_picture
+from inference.pictures import Axes, Picture, open_picture
 
 Precision = Literal["32", "bf16"]
+Progress = Callable[[int, int], None]  # takes how many parts are done, and how many there are
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -67,6 +68,14 @@ class Predictor(ABC):
 
     # --- what an application has of its own
 
+    def open(self, file: Path) -> Picture:
+        """Open a picture."""
+        return open_picture(file, axes=self.axes)
+
+    def sources(self, inputs: Sequence[Path]) -> list[Path]:
+        """Return where to look for pictures."""
+        return list(inputs)
+
     @abstractmethod
     def prepare(self, picture: Picture) -> Tensor:
         """Read a picture for the network: C x H x W, on the CPU."""
@@ -88,12 +97,16 @@ class Predictor(ABC):
         """Write the result of a picture."""
 
     def is_large(self, picture: Picture) -> bool:
-        """Return whether a picture is too large to be run whole; see :meth:`write_large`."""
+        """Return whether a picture is too large to be run whole, and goes in parts."""
         return False
 
-    def write_large(self, job: Job, picture: Picture, progress: Callable[[int, int], None]) -> None:
-        """Run a picture that is too large in parts, and write its result; ``progress`` takes parts done and all."""
+    def run_large(self, picture: Picture, progress: Progress) -> Any:
+        """Return the result of a picture that is too large."""
         raise NotImplementedError
+
+    def write_large(self, job: Job, picture: Picture, progress: Progress) -> None:
+        """Write the result of a picture that is too large."""
+        self.write(job, picture, self.run_large(picture, progress))
 
     def notes(self) -> list[str]:
         """Return what there is to say of the pictures since the last time."""
@@ -102,7 +115,7 @@ class Predictor(ABC):
     # --- the road
 
     @property
-    def autocast(self) -> ContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[Any]:
         """The context for the precision."""
         if self.precision == "32":
             return nullcontext()
@@ -111,10 +124,14 @@ class Predictor(ABC):
     @torch.no_grad()
     def results(self, pictures: Iterable[Picture]) -> Iterator[Any]:
         """Yield the result of each picture, in their order."""
-        prepared = ((picture, self.prepare(picture)) for picture in pictures)
-        for group in batches(prepared, self.batch_size, lambda each: each[1].shape):
-            outputs = self.run(torch.stack([tensor for _, tensor in group]).to(self.device))
-            for index, (picture, tensor) in enumerate(group):
+        prepared = ((each, None if self.is_large(each) else self.prepare(each)) for each in pictures)
+        for group in batches(prepared, self.batch_size, lambda each: object() if each[1] is None else each[1].shape):
+            tensors = [tensor for _, tensor in group if tensor is not None]
+            if not tensors:
+                yield self.run_large(group[0][0], lambda done, parts: None)
+                continue
+            outputs = self.run(torch.stack(tensors).to(self.device))
+            for index, (picture, tensor) in enumerate(zip([each for each, _ in group], tensors, strict=True)):
                 yield self.finish(outputs, index, picture, tensor)
 
     def predict_files(self, inputs: Sequence[str | Path], out: str | Path, *, overwrite: bool = False) -> Report:
@@ -131,7 +148,7 @@ class Predictor(ABC):
         Raises:
             DataError: an input is not there, or two would go to one place; nothing has been written then.
         """
-        found = jobs([Path(each) for each in inputs], Path(out))
+        found = jobs(self.sources([Path(each) for each in inputs]), Path(out))
         return _Files(self, overwrite).run(found)
 
 
@@ -176,7 +193,7 @@ class _Files:
 
     def _open(self, job: Job) -> _Opened:
         try:
-            picture = open_picture(job.source, axes=self.predictor.axes)
+            picture = self.predictor.open(job.source)
             check_targets(job, self.predictor.targets(job, picture), self.overwrite)
             job.stem.parent.mkdir(parents=True, exist_ok=True)
             prepared = None if self.predictor.is_large(picture) else self.predictor.prepare(picture)
@@ -250,7 +267,7 @@ def batches(items: Iterable[T], size: int, key: Callable[[T], Any]) -> Iterator[
 
 
 def read_ahead(threads: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Yield ``function`` of each item in their order, computed in threads, up to ``ahead`` of them before their turn."""
+    """Yield ``function`` of each item in their order, computed in threads, ``ahead`` of them before their turn."""
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(threads.submit(function, item))
@@ -269,15 +286,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {name} is not there ({str(error).splitlines()[0]}); take cpu or auto") from None
     return device
-
-
-def require_pictures(value: Any) -> list[Any]:
-    """Return one picture or several as a list.
-
-    Raises:
-        DataError: there is none.
-    """
-    pictures = list(value) if isinstance(value, list | tuple) else [value]
-    if not pictures:
-        raise DataError("no picture was given")
-    return pictures

@@ -2,6 +2,7 @@ from .data import PairedImages
 from .discriminators import Discriminator, PatchDiscriminator
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
+from .translator import Translator
 
 __version__: str
 
@@ -12,5 +13,6 @@ __all__ = [
     "PatchDiscriminator",
     "Pix2Pix",
     "ResNetGenerator",
+    "Translator",
     "UNetGenerator",
 ]

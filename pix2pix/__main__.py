@@ -19,6 +19,7 @@ COMMANDS = {
         "Make a checkpoint of weights that pytorch-CycleGAN-and-pix2pix saved.",
         "pix2pix.import_weights:import_weights",
     ),
+    "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
     "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
 }
 

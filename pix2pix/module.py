@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from inference import build
-from inference.pictures import PictureFormat, as_rgb
+from inference.pictures import as_rgb
 from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
 from pix2pix.data import PairedImages
@@ -127,7 +127,7 @@ class Pix2Pix(Model):
         self.betas = (beta1, beta2)
         self.constant_epochs = constant_epochs
         self.decay_epochs = decay_epochs
-        self._formats = PairFormats(PictureFormat(generator.in_channels), PictureFormat(generator.out_channels))
+        self._formats = PairFormats.of_networks(generator.in_channels, generator.out_channels)
         self.val_metrics = ImageMetrics("val/")
         self.test_metrics = ImageMetrics("test/")
 

@@ -1,7 +1,6 @@
 """Translate pictures of any size and kind with a trained model."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,19 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from inference import DataError, Picture, build, open_picture, read_checkpoint, write_picture
-from inference.files import Job, pictures_named
+from inference.files import Job, picture_named
 from inference.geometry import Geometry, geometry_of
-from inference.modes import InferenceMode, declared_mode, in_mode, run
-from inference.pictures import Array, Axes, PictureFormat
-from inference.pictures.files import check_format, ending_for
-from inference.pictures.tiff import write_tiff_tiles
-from inference.predictor import Precision, Predictor
+from inference.modes import PRESETS, InferenceMode, Preset, in_mode, run
+from inference.pictures import Array, Axes, slices
+from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
+from inference.pictures.tiff import write_tiff_parts
+from inference.predictor import Precision, Predictor, Progress
 from inference.sizes import Box, pad
-from inference.tiles import Plan, Tile, default_tile, plan_tiles, run_in_tiles
+from inference.tiles import default_tile, plan_tiles, run_in_tiles
 from pix2pix.data.formats import UNKNOWN, PairFormats
 from pix2pix.data.transforms import Size, height_width, resize
 from pix2pix.generators import Generator
@@ -77,7 +76,7 @@ class Translator(Predictor):
         tile: int | None = None,
         size: Size | None = None,
         axes: Axes | None = None,
-        inference: "str | InferenceMode | None" = None,
+        inference: Preset | InferenceMode | None = None,
     ) -> None:
         trained = (
             load(Path(model))
@@ -95,7 +94,7 @@ class Translator(Predictor):
             raise ValueError(f"tile must be at least 1; got {tile}")
         self.generator = trained.generator
         self.formats = trained.formats
-        self.mode = trained.mode if inference is None else declared_mode(inference)
+        self.mode = trained.mode if inference is None else as_mode(inference)
         self.size = height_width("size", size)
         self._tile = tile
         self._clipped = self._values = 0
@@ -121,6 +120,14 @@ class Translator(Predictor):
             return [like(array, each) for array, each in zip(arrays, pictures, strict=True)]
         return like(next(self.results([self._open_any(pictures)])), pictures)
 
+    def describe(self) -> list[str]:
+        """Return in lines what the checkpoint says: the pictures that go in and come out, and the mode."""
+        sides = ("input", self.formats.input), ("output", self.formats.target)
+        return [
+            *(f"{side}: {format.describe()}" for side, format in sides),
+            f"batch norm: {self.mode.norm}   dropout: {'on' if self.mode.dropout else 'off'}   device: {self.device}",
+        ]
+
     def _open_any(self, value: Any) -> Picture:
         return self.open(Path(value)) if isinstance(value, str | Path) else Picture.of(value)
 
@@ -133,7 +140,7 @@ class Translator(Predictor):
         files = [file]
         for other in others:
             there = folder.with_name(other) / file.relative_to(folder).parent
-            files.append(pictures_named(file.stem, there))
+            files.append(picture_named(file.stem, there))
         return Picture.stack([open_picture(each, axes=self.axes) for each in files])
 
     def sources(self, inputs: Sequence[Path]) -> list[Path]:
@@ -189,25 +196,114 @@ class Translator(Predictor):
         return format.to_network(values)
 
     def run(self, pictures: Tensor) -> Tensor:
-        """Translate N x C x H x W in [-1, 1], of any size."""
+        """Translate N x C x H x W in [-1, 1], of any size; in float32, on the generator's device."""
         height, width = pictures.shape[-2:]
-        padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self._least)
+        padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self.geometry.least)
         with self.autocast:
             output = run(self.generator, padded, self.mode)
         return output[..., :height, :width].float()
 
-    @cached_property
-    def _geometry(self) -> Geometry:
-        with in_mode(self.generator, self.mode):
-            return geometry_of(self.generator, self.generator.in_channels, self.generator.stride)
-
     def finish(self, outputs: Tensor, index: int, picture: Picture, prepared: Tensor) -> Array:
-        """Return a translation as files have it."""
-        return self._to_array(outputs[index], prepared)
-
-    def _to_array(self, output: Tensor, prepared: Tensor) -> Array:
-        array = self.formats.target.to_array(output)
+        """Return a translation as files have it; NaN where the input was, if it can be."""
+        array = self.formats.target.to_array(outputs[index])
         unknown = prepared.isnan().any(0)
         if array.dtype.kind == "f" and unknown.any():
             array[unknown.cpu().numpy()] = np.nan
         return array
+
+    # --- a large picture
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """The geometry of the generator in its mode."""
+        with in_mode(self.generator, self.mode):
+            return geometry_of(self.generator, self.generator.in_channels, self.generator.stride)
+
+    @cached_property
+    def tile(self) -> int:
+        """The longest side that is translated whole."""
+        return self._tile or max(default_tile(self.geometry, self.device), WHOLE)
+
+    def is_large(self, picture: Picture) -> bool:
+        """Return whether a picture is larger than a tile."""
+        longest = max(picture.size)
+        return self.size is None and (self._tile is not None or longest > WHOLE) and longest > self.tile
+
+    def _parts(self, picture: Picture, progress: Progress) -> Iterator[tuple[Box, Array]]:
+        """Yield the parts of a translation, row by row, as files have them."""
+        plan = plan_tiles(picture.size, self.geometry, self.tile)
+
+        def read(box: Box) -> Tensor:
+            return self.prepare(picture.part(box)).nan_to_num(UNKNOWN).to(self.device)
+
+        seam = 0.0
+        with torch.no_grad(), self.autocast, in_mode(self.generator, self.mode):
+            for part in run_in_tiles(self.generator, read, plan, batch=self.batch_size, progress=progress):
+                seam = max(seam, part.seam)
+                own = self.prepare(picture.part(part.box)) if self.formats.input.nan == "mask" else torch.zeros(1, 1, 1)
+                yield part.box, self.finish(part.output.float()[None], 0, picture, own)
+        if not plan.exact:
+            low, high = self.formats.target.range
+            self._seams.append(
+                f"{picture.name}: tiles of {plan.tile[0]} x {plan.tile[1]} that overlap by {plan.overlap} do not cover "
+                f"what the generator looks at, and are blended; the largest step across a seam is "
+                f"{seam / 2 * (high - low):.3g} in the values of the result; a larger tile lowers it"
+            )
+
+    def run_large(self, picture: Picture, progress: Progress) -> Array:
+        """Translate a picture tile by tile."""
+        target = self.formats.target
+        whole = np.empty((*picture.size, 1 if target.labels else target.channels), np.dtype(target.dtype))
+        for box, array in self._parts(picture, progress):
+            whole[slices(box)] = array
+        return whole
+
+    def write_large(self, job: Job, picture: Picture, progress: Progress) -> None:
+        """Write the translation of a picture; a TIFF while it is made, so that it never is in memory whole."""
+        (file,) = self.targets(job, picture)
+        if file.suffix.lower() not in (".tif", ".tiff"):
+            super().write_large(job, picture, progress)
+            return
+        target = self.formats.target
+        shape = (*picture.size, 1 if target.labels else target.channels)
+        with whole_or_not_at_all(file) as unfinished:
+            write_tiff_parts(unfinished, self._parts(picture, progress), shape, np.dtype(target.dtype))
+
+
+def load(checkpoint: Path) -> Trained:
+    """Rebuild what translation needs of a model from its checkpoint; without Lightning.
+
+    Args:
+        checkpoint: the file.
+
+    Raises:
+        ValueError: it cannot be read, or is not of pix2pix.
+    """
+    content = read_checkpoint(checkpoint)
+    parameters = content["hyper_parameters"]
+    if "generator" not in parameters:
+        raise ValueError(f"{checkpoint}: a checkpoint of another model than pix2pix")
+    generator = build(parameters["generator"], Generator)
+    prefix = "generator."
+    weights = {name[len(prefix) :]: value for name, value in content["state_dict"].items() if name.startswith(prefix)}
+    generator.load_state_dict(weights)
+    formats = (
+        PairFormats.of(content["data"])
+        if content.get("data")
+        else PairFormats.of_networks(generator.in_channels, generator.out_channels)
+    )
+    return Trained(generator.eval(), formats, InferenceMode(**parameters.get("inference", {})))
+
+
+def as_mode(mode: Preset | InferenceMode) -> InferenceMode:
+    """Return a mode that may be named as a preset."""
+    return PRESETS[mode] if isinstance(mode, str) else mode
+
+
+def like(array: Array, given: Any) -> Any:
+    """Return an array in the form of what was given: a tensor, or a picture of Pillow's where it has its kind."""
+    if isinstance(given, Tensor):
+        return torch.from_numpy(array).movedim(-1, 0)
+    if isinstance(given, Image.Image) and array.dtype == np.uint8 and array.shape[2] in (1, 3, 4):
+        return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    return array

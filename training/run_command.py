@@ -4,8 +4,10 @@ import inspect
 import logging
 import pkgutil
 import warnings
+from collections.abc import Callable
+from typing import Any
 
-from jsonargparse import auto_cli
+import docstring_parser
 
 from training.command_line import CommandLine
 from training.failures import OneLineErrors, one_line_failures
@@ -27,8 +29,31 @@ def run_command(program: str, name: str, target: str, options: list[str]) -> Non
             _quiet_lightning()
             runs.run(name, words)
         else:
-            description = (inspect.getdoc(runs) or "").partition("\n\nArgs:")[0]
-            auto_cli(runs, args=words, prog=f"{program} {name}", description=description, parser_class=OneLineErrors)
+            _run_function(runs, f"{program} {name}", words)
+
+
+def _run_function(function: Callable[..., None], prog: str, words: list[str]) -> None:
+    """Run a function whose arguments are the words of a command line.
+
+    Its positional arguments are that on the command line too, a list among them for one word or more; its keyword-only
+    arguments are options, and those that are bool are flags. Its docstring is the help.
+    """
+    documented = docstring_parser.parse(inspect.getdoc(function) or "")
+    description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
+    help_of = {argument.arg_name: argument.description for argument in documented.params}
+    parser = OneLineErrors(prog=prog, description=description)
+    taken: set[str | int] = set()
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty:
+            several: dict[str, Any] = {"nargs": "+"} if parameter.annotation == list[str] else {}
+            parser.add_argument(name, type=str, help=help_of[name], **several)
+            taken.add(name)
+        elif parameter.annotation is bool:
+            parser.add_argument(f"--{name}", action="store_true", help=help_of[name])
+            taken.add(name)
+    parser.add_function_arguments(function, skip=taken, as_positional=False)
+    values = vars(parser.instantiate_classes(parser.parse_args(words)))
+    function(**{name: value for name, value in values.items() if name != "config"})
 
 
 def _quiet_lightning() -> None:

@@ -3,7 +3,7 @@
 from inference.pictures.display import as_rgb, to_picture
 from inference.pictures.files import EXTENSIONS, File, list_pictures, open_picture, what_is_there, write_picture
 from inference.pictures.format import NaN, PictureFormat, Window
-from inference.pictures.picture import Array, DataError, Picture
+from inference.pictures.picture import Array, DataError, Picture, sizes_differ, slices
 from inference.pictures.tiff import Axes
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "as_rgb",
     "list_pictures",
     "open_picture",
+    "sizes_differ",
+    "slices",
     "to_picture",
     "what_is_there",
     "write_picture",

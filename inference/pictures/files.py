@@ -3,7 +3,8 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
@@ -167,9 +168,16 @@ def write_picture(file: Path, array: Array) -> None:
         DataError: the format cannot hold it.
     """
     check_format(file, array.dtype, array.shape[2])
+    with whole_or_not_at_all(file) as unfinished:
+        _write(unfinished, array)
+
+
+@contextmanager
+def whole_or_not_at_all(file: Path) -> Iterator[Path]:
+    """Yield another name to write under; what is there at the end becomes ``file``, unless there was an error."""
     unfinished = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
     try:
-        _write(unfinished, array)
+        yield unfinished
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -24,8 +24,8 @@ class PictureFormat(NamedTuple):
         channels: that the network sees. Pictures of 1 (gray), 3 (RGB) and 4 channels (RGBA) are converted to one
             another; any other number must be that of the files.
         dtype: of the numbers in files, which outputs are written with.
-        window: the lowest and the highest value, in the units of the files; they become -1 and 1, and what lies outside
-            is clipped. None: the range of the dtype of each picture.
+        window: the lowest and the highest value, in the units of the files; they become -1 and 1, and what lies
+            outside is clipped. None: the range of the dtype of each picture.
         labels: the number of classes, if a picture's values are these: each becomes a channel, which is 1 where it is
             and -1 elsewhere.
         nan: whether pixels that are NaN, in any channel, are an error, or unknown.
@@ -48,6 +48,13 @@ class PictureFormat(NamedTuple):
         """The window of pictures in the format's own dtype."""
         return self.window or range_of(np.dtype(self.dtype))
 
+    def describe(self) -> str:
+        """Return in a few words what the pictures are."""
+        if self.labels is not None:
+            return f"{self.labels} classes"
+        low, high = self.range
+        return f"{self.channels} x {self.dtype}, {low:g} to {high:g}"
+
     def read(self, picture: Picture, box: Box | None = None) -> Tensor:
         """Read a picture, or a part of it, for geometry and color; see :meth:`to_values`."""
         return self.to_values(self.source(picture).read(box), picture.name)
@@ -64,7 +71,7 @@ class PictureFormat(NamedTuple):
             the window mapped to [0, 1], clipped. What is unknown is NaN.
 
         Raises:
-            DataError: the channels do not fit, a class does not exist, or there are NaN pixels; it begins with ``name``.
+            DataError: the channels do not fit, a class does not exist, or there are NaN pixels; ``name`` says where.
         """
         if self.labels is not None:
             return torch.from_numpy(_classes(array, self.labels, name)).movedim(-1, 0)
@@ -135,7 +142,9 @@ def to_channels(array: Array, channels: int, name: str) -> Array:
     if given == channels:
         return array
     if channels not in (1, 3, 4) or given not in (1, 2, 3, 4):
-        raise DataError(f"{name}: {given} channels, where {channels} are wanted; set the number of channels")
+        raise DataError(
+            f"{name}: {given} channels, where {channels} are wanted; only 1, 3 and 4 are converted to one another"
+        )
     colors, alpha = (array[..., :-1], array[..., -1:]) if given in (2, 4) else (array, None)
     if channels == 1 and colors.shape[2] == 3:
         colors = _gray(colors)

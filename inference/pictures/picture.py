@@ -1,6 +1,6 @@
 """Pictures as they are: an array with its dtype, height x width x channels, read whole or in part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,31 @@ class Picture:
         array: Array = value[..., None] if value.ndim == 2 else value
         return cls(array.shape, array.dtype, lambda box: array[slices(box)], name)
 
+    @classmethod
+    def stack(cls, pictures: "Sequence[Picture]") -> "Picture":
+        """Return pictures of one size and dtype as one, along channels.
+
+        Args:
+            pictures: one or more; a single one is returned as it is.
+
+        Raises:
+            DataError: their sizes or dtypes differ.
+        """
+        first, *others = pictures
+        for other in others:
+            if other.size != first.size:
+                raise DataError(f"{first.name}: {sizes_differ(first, other)} as {other.name}")
+            if other.dtype != first.dtype:
+                raise DataError(f"{first.name}: {first.dtype}, and {other.name} {other.dtype}; save them alike")
+        if not others:
+            return first
+        channels = sum(picture.channels for picture in pictures)
+
+        def read_box(box: Box) -> Array:
+            return np.concatenate([picture.read(box) for picture in pictures], 2)
+
+        return cls((*first.size, channels), first.dtype, read_box, first.name)
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
@@ -134,6 +159,11 @@ def _of_pillow(image: Image.Image, name: str) -> Picture:
     picture = Picture.of(array if array.ndim == 3 else array[..., None], name)
     picture.indices = indices
     return picture
+
+
+def sizes_differ(a: Picture, b: Picture) -> str:
+    """Return the middle of a message about two pictures whose sizes should be the same."""
+    return f"{a.width} x {a.height} pixels, not the same {b.width} x {b.height}"
 
 
 def slices(box: Box) -> tuple[slice, slice]:

@@ -13,6 +13,7 @@ from inference.pictures.picture import Array, DataError, Picture, by, slices, up
 from inference.sizes import Box
 
 Axes = Literal["auto", "yxc", "cyx"]
+TILE = 512  # of the files that are written in parts
 ORIENTATION = 274  # the number of the TIFF tag
 KNOWN = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
 
@@ -196,28 +197,56 @@ def write_tiff(file: Path, array: Array) -> None:
     )
 
 
-def write_tiff_tiles(
-    file: Path, tiles: Iterator[Array], shape: tuple[int, int, int], dtype: np.dtype[Any], tile: tuple[int, int]
+def write_tiff_parts(
+    file: Path, parts: Iterator[tuple[Box, Array]], shape: tuple[int, int, int], dtype: np.dtype[Any]
 ) -> None:
-    """Write a picture that comes in tiles, so that it never is in memory whole.
+    """Write a picture that comes in parts, so that no more than a row of them is in memory.
 
     Args:
-        file: to write.
-        tiles: of tile height x width x channels, row by row; what reaches beyond the picture is left out.
+        file: to write; its tiles are 512 x 512, compressed without loss.
+        parts: of the picture, where they belong and height x width x channels, in rows from the top and from the left
+            in each row; those of a row are equally high, and all of them together are the picture.
         shape: of the picture, height x width x channels.
         dtype: of its numbers.
-        tile: height and width of the tiles, multiples of 16.
     """
     height, width, channels = shape
     colors = channels in (3, 4) and dtype.kind == "u"
     with tifffile.TiffWriter(file, bigtiff=height * width * channels * dtype.itemsize > 2**31) as writer:
         writer.write(
-            (each[..., 0] if channels == 1 else each for each in tiles),
+            (each[..., 0] if channels == 1 else each for each in _tiles(_strips(parts, width), shape)),
             shape=(height, width) if channels == 1 else shape,
             dtype=dtype,
-            tile=tile,
+            tile=(TILE, TILE),
             photometric="rgb" if colors else "minisblack",
             planarconfig=None if channels == 1 else "contig",
             compression="zlib",
             metadata=None,
         )
+
+
+def _strips(parts: Iterator[tuple[Box, Array]], width: int) -> Iterator[Array]:
+    """Join the parts of each row."""
+    row: list[Array] = []
+    for box, array in parts:
+        row.append(array)
+        if box.left + box.width == width:
+            yield np.concatenate(row, 1)
+            row = []
+
+
+def _tiles(strips: Iterator[Array], shape: tuple[int, int, int]) -> Iterator[Array]:
+    """Cut strips of any height into tiles, filled up with zeros where they reach beyond the picture."""
+    height, width, channels = shape
+    kept: Array | None = None
+    seen = 0
+    for strip in strips:
+        seen += len(strip)
+        rows = strip if kept is None else np.concatenate([kept, strip])
+        complete = len(rows) if seen == height else len(rows) // TILE * TILE
+        for top in range(0, complete, TILE):
+            for left in range(0, width, TILE):
+                tile = np.zeros((TILE, TILE, channels), strip.dtype)
+                part = rows[top : min(top + TILE, complete), left : left + TILE]
+                tile[: part.shape[0], : part.shape[1]] = part
+                yield tile
+        kept = rows[complete:].copy()

@@ -11,6 +11,7 @@ from pix2pix.data.pairs import Pairs
 
 Direction = Literal["AtoB", "BtoA"]
 
+UNKNOWN = 0.0  # what the networks see where a pixel is unknown: the middle of [-1, 1]
 MEASURED = 200  # pictures at most, spread evenly over the split
 MEASURED_PIXELS = 2**16  # of each at most, on a grid
 PERCENTILES = (0.1, 99.9)
@@ -76,6 +77,11 @@ class PairFormats(NamedTuple):
     axes: Axes = "auto"
     stack: tuple[str, ...] = ()
     clipped: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def of_networks(cls, in_channels: int, out_channels: int) -> Self:
+        """Return formats of 8 bits, for networks of which no more is known than their channels."""
+        return cls(PictureFormat(in_channels), PictureFormat(out_channels))
 
     @classmethod
     def find(cls, pairs: Pairs, direction: Direction, values: tuple[Values, Values]) -> Self:

@@ -10,12 +10,10 @@ from torch.utils.data import default_collate
 
 from inference import DataError
 from inference.pictures import NaN, Window
-from pix2pix.data.formats import Direction, PairFormats, Values, directed
+from pix2pix.data.formats import UNKNOWN, Direction, PairFormats, Values, directed
 from pix2pix.data.pairs import Pairs, SideBySide
 from pix2pix.data.transforms import PairTransform, Side, Size
 from training.data import EpochDataset, ResumableData, Split
-
-UNKNOWN = 0.0  # what the networks see where a pixel is unknown: the middle of [-1, 1]
 
 
 class Pair(TypedDict):

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from inference import DataError, open_picture, write_picture
-from inference.pictures import EXTENSIONS, Array
+from inference.pictures import EXTENSIONS, Array, sizes_differ
 from inference.pictures.files import ending_for
 from inference.pictures.format import to_channels
-from pix2pix.data.pairs import sizes_differ
 
 
 def pair(a: str, b: str, out: str) -> None:

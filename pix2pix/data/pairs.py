@@ -5,10 +5,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from inference import DataError, Picture, list_pictures, open_picture
-from inference.pictures import EXTENSIONS, Array, Axes
+from inference.pictures import EXTENSIONS, Axes, sizes_differ
 from inference.sizes import Box
 from training.data import Layout
 
@@ -115,39 +113,12 @@ class TwoFolders(Pairs):
         """Open the files of one name."""
         name = self.names[index]
         a, b = (
-            stack([open_picture(files[name], axes=self.axes) for files in side])
+            Picture.stack([open_picture(files[name], axes=self.axes) for files in side])
             for side in (self.files_a, self.files_b)
         )
         if a.size != b.size:
             raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}")
         return a, b
-
-
-def stack(pictures: Sequence[Picture]) -> Picture:
-    """Return pictures of one size and dtype as one, along channels.
-
-    Raises:
-        DataError: their sizes or dtypes differ.
-    """
-    first, *others = pictures
-    for other in others:
-        if other.size != first.size:
-            raise DataError(f"{first.name}: {sizes_differ(first, other)} as {other.name}")
-        if other.dtype != first.dtype:
-            raise DataError(f"{first.name}: {first.dtype}, and {other.name} {other.dtype}; save them alike")
-    if not others:
-        return first
-    channels = sum(picture.channels for picture in pictures)
-
-    def read_box(box: Box) -> Array:
-        return np.concatenate([picture.read(box) for picture in pictures], 2)
-
-    return Picture((*first.size, channels), first.dtype, read_box, first.name)
-
-
-def sizes_differ(a: Picture, b: Picture) -> str:
-    """Return the middle of a message about two pictures whose sizes should be the same."""
-    return f"{a.width} x {a.height} pixels, not the same {b.width} x {b.height}"
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

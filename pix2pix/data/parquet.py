@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from inference import DataError, Picture, open_picture
-from pix2pix.data.pairs import Pairs, sizes_differ
+from inference.pictures import sizes_differ
+from pix2pix.data.pairs import Pairs
 
 
 class Parquet(Pairs):

@@ -46,8 +46,8 @@ class PairTransform:
     ) -> None:
         if not 0 <= color_jitter < 1:
             raise ValueError(f"color_jitter must be in [0, 1); got {color_jitter}")
-        self.load_size = _height_width("load_size", load_size)
-        self.crop_size = _height_width("crop_size", crop_size)
+        self.load_size = height_width("load_size", load_size)
+        self.crop_size = height_width("crop_size", crop_size)
         if (
             self.load_size
             and self.crop_size
@@ -86,7 +86,7 @@ class PairTransform:
                 continue
             exact = format.labels is not None
             target_size = self.load_size if random else self.crop_size or self.load_size
-            whole = _resize(
+            whole = resize(
                 format.read(picture), target_size, InterpolationMode.NEAREST_EXACT if exact else interpolation
             )
             values.append(F.crop(whole, *box) if random and box else whole)
@@ -118,14 +118,20 @@ class PairTransform:
         return F.adjust_saturation(picture, float(saturation))
 
 
-def _resize(values: Tensor, size: tuple[int, int], interpolation: InterpolationMode) -> Tensor:
+def resize(values: Tensor, size: tuple[int, int], interpolation: InterpolationMode) -> Tensor:
+    """Resize C x H x W, uint8 or in [0, 1], to height and width."""
     if values.shape[-2:] == size:
         return values
     resized: Tensor = F.resize(values, list(size), interpolation)
     return resized.clamp(0, 1) if resized.is_floating_point() else resized  # bicubic weights reach beyond the range
 
 
-def _height_width(name: str, size: Size | None) -> tuple[int, int] | None:
+def height_width(name: str, size: Size | None) -> tuple[int, int] | None:
+    """Return a size as height and width.
+
+    Raises:
+        ValueError: a side below 1; the message calls it ``name``.
+    """
     if size is None:
         return None
     height, width = (size, size) if isinstance(size, int) else size

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from inference import DataError, open_picture
-from inference.pictures.tiff import write_tiff_tiles
+from inference.pictures.tiff import write_tiff_parts
 from inference.sizes import Box
 
 RANDOM = np.random.default_rng(0)
@@ -119,9 +120,17 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_a_picture_is_written_tile_by_tile(channels: int, tmp_path: Path) -> None:
-    array = RANDOM.random((50, 70, channels)).astype(np.float32)
-    padded = np.pad(array, ((0, 14), (0, 26), (0, 0)))
-    tiles = (padded[top : top + 32, left : left + 32] for top in (0, 32) for left in (0, 32, 64))
-    write_tiff_tiles(tmp_path / "a.tif", tiles, (50, 70, channels), array.dtype, (32, 32))
+@pytest.mark.parametrize("size", [(5, 7), (512, 513), (1100, 700), (1024, 1)])
+def test_a_picture_is_written_in_parts(size: tuple[int, int], channels: int, tmp_path: Path) -> None:
+    """Of heights that have nothing to do with the file's tiles."""
+    array = RANDOM.random((*size, channels)).astype(np.float32)
+    height, width = size
+
+    def parts() -> Iterator[tuple[Box, np.ndarray]]:
+        for top in range(0, height, 300):
+            for left in range(0, width, 400):
+                part = array[top : top + 300, left : left + 400]
+                yield Box(top, left, *part.shape[:2]), part
+
+    write_tiff_parts(tmp_path / "a.tif", parts(), (height, width, channels), array.dtype)
     assert np.array_equal(open_picture(tmp_path / "a.tif").read(), array)

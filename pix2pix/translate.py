@@ -1,0 +1,37 @@
+"""``pix2pix translate``: pictures and folders of them, with a trained model."""
+
+from typing import Any
+
+from inference import DataError
+from pix2pix.translator import Translator
+
+
+def translate(checkpoint: str, inputs: list[str], out: str, *, overwrite: bool = False, **options: Any) -> None:
+    """Translate pictures and folders of them with a trained model.
+
+    The checkpoint knows the channels, the values, the depth and the mode that it was trained for. Pictures of any size
+    and kind are translated at their own size, large ones in tiles; folders with all that is below them. Nothing is
+    written over an input. A picture that cannot be translated is named at the end, and the others are translated.
+
+    Args:
+        checkpoint: of a run, such as runs/NAME/TIME/checkpoints/best.ckpt.
+        inputs: pictures, or folders of them.
+        out: the folder to write to; or for one picture the file, whose ending chooses the format.
+        overwrite: replace results that exist.
+        **options: of :class:`Translator`, but for its model.
+
+    Raises:
+        DataError: an input is not there; or pictures could not be translated.
+        ValueError: the checkpoint cannot be read, or an option is outside its range.
+    """
+    translator = Translator(checkpoint, **options)
+    for line in translator.describe():
+        print(line)
+    report = translator.predict_files(inputs, out, overwrite=overwrite)
+    for line in report.notes:
+        print(line)
+    for line in report.failed:
+        print(f"failed: {line}")
+    if report.failed:
+        everything = report.written + len(report.failed)
+        raise DataError(f"{len(report.failed)} of {everything} pictures could not be translated, named above")
