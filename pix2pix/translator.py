@@ -237,8 +237,9 @@ class Translator(Predictor):
             return self.prepare(picture.part(box)).nan_to_num(UNKNOWN).to(self.device)
 
         seam = 0.0
+        batch = 1 if self._tile is None else self.batch_size  # one tile alone takes the memory that is free
         with torch.no_grad(), self.autocast, in_mode(self.generator, self.mode):
-            for part in run_in_tiles(self.generator, read, plan, batch=self.batch_size, progress=progress):
+            for part in run_in_tiles(self.generator, read, plan, batch=batch, progress=progress):
                 seam = max(seam, part.seam)
                 own = self.prepare(picture.part(part.box)) if self.formats.input.nan == "mask" else torch.zeros(1, 1, 1)
                 yield part.box, self.finish(part.output.float()[None], 0, picture, own)

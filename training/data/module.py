@@ -3,6 +3,7 @@
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -137,7 +138,8 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
 
     def prepare_data(self) -> None:
         """Build the training split once, before the other processes of a machine: some layouts write files then."""
-        self._layout(self.root, self.split_names["train"])
+        with suppress(DataError):  # without one, data can still be tested on; what a stage needs is seen to in setup
+            self._layout(self.root, self.split_names["train"])
 
     def setup(self, stage: str) -> None:
         """Find the splits that ``stage`` needs, so that a missing one is reported before anything starts.
