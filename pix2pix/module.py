@@ -91,7 +91,7 @@ class Pix2Pix(Model):
         decay_epochs: int = 100,
     ) -> None:
         super().__init__()
-        self.inference = __import__("inference").modes.InferenceMode()
+        self.inference = __import__("inference.modes").modes.InferenceMode()
         self.automatic_optimization = False
         self.save_hyperparameters(ignore=["generator", "discriminator"], logger=False)
         self.save_hyperparameters(

@@ -8,8 +8,8 @@ import tifffile
 import torch
 from PIL import Image
 
-from inference.modes import InferenceMode
 from inference import DataError, open_picture, write_picture
+from inference.modes import InferenceMode
 from inference.pictures import Array
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
 from pix2pix.data import TwoFolders
