@@ -82,6 +82,8 @@ class PictureFormat(NamedTuple):
         unit = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
         if array.dtype.kind == "f":
             self._refuse_nan(unit, name)
+            if self.window is None and ((array < 0) | (array > 1)).any():
+                raise DataError(f"{name}: {array.dtype} beyond [0, 1], and no window that says what they mean")
         return torch.from_numpy(unit.clip(0, 1)).movedim(-1, 0).contiguous()
 
     def _refuse_nan(self, array: Array, name: str) -> None:

@@ -1,4 +1,6 @@
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, Translator, UNetG
 from pix2pix.data import TwoFolders
 from tests.pix2pix.training import quiet_trainer
 
+ROOT = Path(__file__).parents[2]
 WINDOW = (100.0, 4000.0)
 RANDOM = np.random.default_rng(0)
 
@@ -241,3 +244,38 @@ def test_an_older_checkpoint_translates_8_bits() -> None:
     file = Path(__file__).with_name("before_0_2.ckpt")
     found = Translator(file, device="cpu")(np.zeros((20, 20, 3), np.uint8))
     assert (found.dtype, found.shape) == (np.uint8, (20, 20, 3))
+
+
+STREAMING = """
+import resource, sys
+import numpy as np, torch
+from pix2pix import Translator
+
+torch.set_num_threads(1)
+translator = Translator(sys.argv[1], device="cpu", tile=320, batch_size=1)
+translator.predict_files([sys.argv[2]], sys.argv[3])  # a small one: all that is loaded once is loaded
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+report = translator.predict_files([sys.argv[4]], sys.argv[5])
+assert (report.written, report.failed) == (1, []), report
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+def test_a_large_tiff_is_translated_in_little_memory(tmp_path: Path) -> None:
+    """It has 34 million pixels: 67 MB in the file's depth, 134 MB for each channel of the network."""
+    write_data(tmp_path)
+    checkpoint = train(tmp_path)
+
+    def tiles(count: int) -> Iterator[Array]:
+        for index in range(count):
+            yield np.full((512, 512), index, np.uint16)
+
+    for name, size in ("small", (1024, 8192)), ("large", (4096, 8192)):
+        file = tmp_path / f"{name}.tif"
+        count = size[0] * size[1] // 512**2
+        tifffile.imwrite(file, tiles(count), shape=size, dtype="uint16", tile=(512, 512), compression="zlib")
+    words = [str(tmp_path / name) for name in ("small.tif", "small-out.tif", "large.tif", "large-out.tif")]
+    command = [sys.executable, "-c", STREAMING, str(checkpoint), *words]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert int(said) < 40_000  # kilobytes; the whole would take ten times that

@@ -79,6 +79,13 @@ def test_unknown_pixels_are_refused_or_stay_unknown() -> None:
     assert seen.isnan().sum() == 1
 
 
+def test_floating_point_without_a_window_is_of_0_to_1() -> None:
+    format = PictureFormat(1)
+    assert format.read(Picture.of(np.array([[0, 0.5, 1]], np.float32))).flatten().tolist() == [0, 0.5, 1]
+    with pytest.raises(DataError, match=r"mine: float32 beyond \[0, 1\], and no window that says what they mean"):
+        format.read(Picture.of(np.array([[0, 1.5]], np.float32), "mine"))
+
+
 def test_a_part_is_that_of_the_whole() -> None:
     picture = Picture.of(np.random.default_rng(0).integers(0, 65536, (8, 9, 5), dtype=np.uint16))
     format = PictureFormat(5, "uint16")
