@@ -15,13 +15,14 @@ from inference import DataError, Picture, build, open_picture, read_checkpoint, 
 from inference.files import Job, picture_named
 from inference.geometry import Geometry, geometry_of
 from inference.modes import PRESETS, InferenceMode, Preset, in_mode, run
-from inference.pictures import Array, Axes, slices
+from inference.pictures import Array, Axes, open_pages, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
-from inference.pictures.tiff import write_tiff_parts
-from inference.predictor import Precision, Predictor, Progress
+from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
+from inference.predictor import Precision, Predictor, Progress, batches
 from inference.sizes import Box, pad
 from inference.tiles import default_tile, plan_tiles, run_in_tiles
 from pix2pix.data.formats import UNKNOWN, PairFormats
+from pix2pix.data.stacks import with_neighbors
 from pix2pix.data.transforms import Size, height_width, resize
 from pix2pix.generators import Generator
 
@@ -135,6 +136,8 @@ class Translator(Predictor):
 
     def open(self, file: Path) -> Picture:
         """Open an input; where several pictures are stacked to one, with those of its name in the other folders."""
+        if self.formats.neighbors is not None and file.suffix.lower() in (".tif", ".tiff"):
+            return Picture.stack(open_pages(file))
         first, *others = self.formats.stack or (file.parent.name,)
         folder = next((parent for parent in file.parents if parent.name == first), file.parent)
         files = [file]
@@ -160,6 +163,8 @@ class Translator(Predictor):
         """Return the file of the translation: TIFF and NPY stay what they are, other pictures become PNG, or TIFF."""
         target = self.formats.target
         channels = 1 if target.labels else target.channels
+        if self.formats.neighbors is not None:
+            return [job.target or job.stem.with_name(f"{job.stem.name}.tif")]
         if job.target is not None:
             check_format(job.target, np.dtype(target.dtype), channels)
             return [job.target]
@@ -168,8 +173,15 @@ class Translator(Predictor):
         return [job.stem.with_name(job.stem.name + ending)]
 
     def write(self, job: Job, picture: Picture, result: Array) -> None:
-        """Write a translation."""
-        write_picture(self.targets(job, picture)[0], result)
+        """Write a translation; of a stack as many pages."""
+        (file,) = self.targets(job, picture)
+        if self.formats.neighbors is None:
+            write_picture(file, result)
+        elif file.suffix.lower() not in (".tif", ".tiff"):
+            raise DataError(f"{file}: a stack of slices is written as TIFF; give the result the ending .tif")
+        else:
+            with whole_or_not_at_all(file) as unfinished:
+                write_tiff_pages(unfinished, result)
 
     def notes(self) -> list[str]:
         """Return how much was clipped, and where tiles had to be blended."""
@@ -195,6 +207,7 @@ class Translator(Predictor):
             values = resize(values, self.size, InterpolationMode.NEAREST_EXACT if exact else InterpolationMode.BICUBIC)
         return format.to_network(values)
 
+    @torch.no_grad()
     def run(self, pictures: Tensor) -> Tensor:
         """Translate N x C x H x W in [-1, 1], of any size; in float32, on the generator's device."""
         height, width = pictures.shape[-2:]
@@ -225,7 +238,12 @@ class Translator(Predictor):
         return self._tile or max(default_tile(self.geometry, self.device), WHOLE)
 
     def is_large(self, picture: Picture) -> bool:
-        """Return whether a picture is larger than a tile."""
+        """Return whether a picture is larger than a tile, or a stack of slices."""
+        if self.formats.neighbors is not None:
+            return True
+        return self._needs_tiles(picture)
+
+    def _needs_tiles(self, picture: Picture) -> bool:
         longest = max(picture.size)
         return self.size is None and (self._tile is not None or longest > WHOLE) and longest > self.tile
 
@@ -252,7 +270,23 @@ class Translator(Predictor):
             )
 
     def run_large(self, picture: Picture, progress: Progress) -> Array:
-        """Translate a picture tile by tile."""
+        """Translate a picture tile by tile; or a stack slice by slice: height x width x slices."""
+        if self.formats.neighbors is None:
+            return self._in_tiles(picture, progress)
+        layers = picture.layers()
+        pages = [with_neighbors(layers, index, self.formats.neighbors) for index in range(len(layers))]
+        results: list[Array] = []
+        for group in batches(pages, 1 if self._needs_tiles(picture) else self.batch_size, lambda each: each.size):
+            if self._needs_tiles(picture):
+                results.append(self._in_tiles(group[0], lambda done, parts: None))
+            else:
+                prepared = [self.prepare(each) for each in group]
+                outputs = self.run(torch.stack(prepared).to(self.device))
+                results += [self.finish(outputs, i, group[i], prepared[i]) for i in range(len(group))]
+            progress(len(results), len(pages))
+        return np.concatenate(results, 2)
+
+    def _in_tiles(self, picture: Picture, progress: Progress) -> Array:
         target = self.formats.target
         whole = np.empty((*picture.size, 1 if target.labels else target.channels), np.dtype(target.dtype))
         for box, array in self._parts(picture, progress):
@@ -262,7 +296,7 @@ class Translator(Predictor):
     def write_large(self, job: Job, picture: Picture, progress: Progress) -> None:
         """Write the translation of a picture; a TIFF while it is made, so that it never is in memory whole."""
         (file,) = self.targets(job, picture)
-        if file.suffix.lower() not in (".tif", ".tiff"):
+        if self.formats.neighbors is not None or file.suffix.lower() not in (".tif", ".tiff"):
             super().write_large(job, picture, progress)
             return
         target = self.formats.target

@@ -4,7 +4,7 @@ from inference.pictures.display import as_rgb, to_picture
 from inference.pictures.files import EXTENSIONS, File, list_pictures, open_picture, what_is_there, write_picture
 from inference.pictures.format import NaN, PictureFormat, Window
 from inference.pictures.picture import Array, DataError, Picture, sizes_differ, slices
-from inference.pictures.tiff import Axes
+from inference.pictures.tiff import Axes, open_pages
 
 __all__ = [
     "EXTENSIONS",
@@ -18,6 +18,7 @@ __all__ = [
     "Window",
     "as_rgb",
     "list_pictures",
+    "open_pages",
     "open_picture",
     "sizes_differ",
     "slices",

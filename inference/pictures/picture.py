@@ -49,6 +49,7 @@ class Picture:
         self.name = name
         self.indices = indices
         self._read_box = read_box
+        self._layers: list[Picture] = []
         if self.dtype.name not in DTYPES:
             raise DataError(f"{name}: numbers of type {self.dtype}; save it as one of {', '.join(DTYPES)}")
         if 0 in shape:
@@ -105,7 +106,19 @@ class Picture:
         def read_box(box: Box) -> Array:
             return np.concatenate([picture.read(box) for picture in pictures], 2)
 
-        return cls((*first.size, channels), first.dtype, read_box, first.name)
+        stacked = cls((*first.size, channels), first.dtype, read_box, first.name)
+        if channels == len(pictures):
+            stacked._layers = list(pictures)
+        return stacked
+
+    def layers(self) -> "list[Picture]":
+        """Return each channel as a picture of its own; of pictures that were stacked these, read one by one."""
+
+        def reader(channel: int) -> Callable[[Box], Array]:
+            return lambda box: self._read_box(box)[..., channel : channel + 1]
+
+        shape = (*self.size, 1)
+        return self._layers or [Picture(shape, self.dtype, reader(each), self.name) for each in range(self.channels)]
 
     @property
     def size(self) -> tuple[int, int]:

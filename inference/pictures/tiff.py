@@ -2,7 +2,8 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -41,6 +42,44 @@ def open_tiff(file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
         raise DataError(f"{name}: damaged or not a TIFF ({error})") from None
 
 
+def open_pages(file: Path) -> list[Picture]:
+    """Open the pages of a TIFF, each as a gray picture of its own; their pixels are read when they are asked for.
+
+    Raises:
+        DataError: no TIFF, damaged, or its pages are not gray and of one size.
+    """
+    name = str(file)
+    whole = open_tiff(file, name, "cyx")
+    if not whole.channels > 1:
+        return [whole]
+    with tifffile.TiffFile(file) as tiff:
+        pages = len(tiff.series[0].pages)
+    if pages != whole.channels:
+        raise DataError(f"{name}: {whole.channels} channels in {pages} pages; each page must be a gray picture")
+
+    def reader(index: int) -> Callable[[Box], Array]:
+        def read_box(box: Box) -> Array:
+            with _damage_named(name), tifffile.TiffFile(file) as tiff:
+                series = tiff.series[0]
+                if series.keyframe.is_memmappable and series.dataoffset is not None:
+                    return series.asarray(out="memmap")[index][slices(box)][..., None]
+                return _read_tiles(series.keyframe, series.pages[index], box)
+
+        return read_box
+
+    return [Picture((*whole.size, 1), whole.dtype, reader(index), name) for index in range(pages)]
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (tifffile.TiffFileError, struct.error, zlib.error, ValueError, RuntimeError, OSError) as error:
+        raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
+
+
 def _picture(tiff: tifffile.TiffFile, file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
     if len(tiff.series) != 1:
         shapes = ", ".join(by(series.shape) for series in tiff.series[:4])
@@ -60,13 +99,10 @@ def _picture(tiff: tifffile.TiffFile, file: Path | IO[bytes], name: str, axes: A
     _require_codec(page, name)
 
     def read_box(box: Box) -> Array:
-        try:
-            if not isinstance(file, Path):
-                file.seek(0)
-            with tifffile.TiffFile(file) as tiff:
-                return _read(tiff.series[0], order, box)
-        except (tifffile.TiffFileError, struct.error, zlib.error, ValueError, RuntimeError, OSError) as error:
-            raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
+        if not isinstance(file, Path):
+            file.seek(0)
+        with _damage_named(name), tifffile.TiffFile(file) as tiff:
+            return _read(tiff.series[0], order, box)
 
     picture = Picture(shape, series.dtype, read_box, name)
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
@@ -181,6 +217,12 @@ def turned(picture: Picture, orientation: int) -> Picture:
         picture.name,
         indices,
     )
+
+
+def write_tiff_pages(file: Path, array: Array) -> None:
+    """Write an array, height x width x pages, as gray pages, compressed without loss."""
+    pages = np.ascontiguousarray(array.transpose(2, 0, 1))
+    tifffile.imwrite(file, pages, photometric="minisblack", compression="zlib")
 
 
 def write_tiff(file: Path, array: Array) -> None:

@@ -69,6 +69,7 @@ class PairFormats(NamedTuple):
         target: of what they become.
         axes: how the files' arrays lie.
         stack: the folders whose pictures are stacked to an input, if there are several.
+        neighbors: where inputs are slices of stacks, how many slices on either side are channels too.
         clipped: of input and target, the share of numbers outside of the window that was seen in training.
     """
 
@@ -76,6 +77,7 @@ class PairFormats(NamedTuple):
     target: PictureFormat
     axes: Axes = "auto"
     stack: tuple[str, ...] = ()
+    neighbors: int | None = None
     clipped: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
@@ -95,6 +97,8 @@ class PairFormats(NamedTuple):
         Raises:
             DataError: a picture cannot be read, or does not fit the options.
         """
+        if pairs.neighbors is not None and direction == "BtoA":
+            raise DataError("direction BtoA: in stacks A has the neighboring slices; exchange folder_a and folder_b")
         first = directed(pairs.read(0), direction)
         formats, clipped = [], []
         for side, (picture, options) in enumerate(zip(first, values, strict=True)):
@@ -114,7 +118,7 @@ class PairFormats(NamedTuple):
             formats.append(format)
             clipped.append(share)
         stack = directed(pairs.stacks, direction)[0]
-        return cls(formats[0], formats[1], pairs.axes, stack, (clipped[0], clipped[1]))
+        return cls(formats[0], formats[1], pairs.axes, stack, pairs.neighbors, (clipped[0], clipped[1]))
 
     def check(self, source: Picture, target: Picture) -> None:
         """Require pictures whose numbers mean what those of the training split do.
@@ -145,7 +149,7 @@ class PairFormats(NamedTuple):
     def of(cls, known: Mapping[str, Any]) -> Self:
         """Return the formats that a checkpoint keeps."""
         input, target = (PictureFormat.of(known[side]) for side in ("input", "target"))
-        return cls(input, target, known["axes"], tuple(known["stack"]), tuple(known["clipped"]))
+        return cls(input, target, known["axes"], tuple(known["stack"]), known["neighbors"], tuple(known["clipped"]))
 
 
 def directed(pair: tuple[Any, Any], direction: Direction) -> tuple[Any, Any]:

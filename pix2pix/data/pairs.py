@@ -24,11 +24,13 @@ class Pairs(Layout):
         names: one for each pair, unique; predictions are called so.
         axes: how the files' arrays lie, see :func:`inference.open_picture`; a checkpoint keeps it.
         stacks: of A and of B, the folders whose pictures are stacked along channels, where there are several.
+        neighbors: where pairs are slices of stacks, how many slices on either side are channels of A.
     """
 
     names: list[str]
     axes: Axes = "auto"
     stacks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    neighbors: int | None = None
 
     @abstractmethod
     def __init__(self, root: Path, split: str) -> None:

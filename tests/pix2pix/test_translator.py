@@ -10,11 +10,11 @@ import tifffile
 import torch
 from PIL import Image
 
-from inference import DataError, open_picture, write_picture
+from inference import DataError, Picture, open_picture, write_picture
 from inference.modes import InferenceMode
 from inference.pictures import Array
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
-from pix2pix.data import TwoFolders
+from pix2pix.data import Stacks, TwoFolders
 from tests.pix2pix.training import quiet_trainer
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +197,28 @@ def test_label_maps_are_read_as_classes(tmp_path: Path) -> None:
     assert np.array_equal(translator(image), translator(labels))
     with pytest.raises(DataError, match=r"class \d+ does not exist, there are 5, numbered from 0"):
         translator(labels + 9)
+
+
+def test_a_stack_is_translated_slice_by_slice(tmp_path: Path) -> None:
+    pages = RANDOM.integers(0, 4096, (5, 48, 40), dtype=np.uint16)
+    for folder in "AB":
+        for split in ("train", "val"):
+            (tmp_path / folder / split).mkdir(parents=True)
+            tifffile.imwrite(tmp_path / folder / split / "1.tif", pages, photometric="minisblack")
+    checkpoint = train(tmp_path, layout=Stacks, input_channels=3)
+    report = Translator(checkpoint, device="cpu", batch_size=2).predict_files(
+        [tmp_path / "A" / "val"], tmp_path / "out"
+    )
+    assert (report.written, report.failed) == (1, [])
+    found = tifffile.imread(tmp_path / "out" / "1.tif")
+    assert (found.shape, found.dtype) == ((5, 48, 40), np.uint16)
+    array = Translator(checkpoint, device="cpu", tile=44)(pages.transpose(1, 2, 0))  # in tiles, and from memory
+    assert_close(array.transpose(2, 0, 1), found)
+    model = Pix2Pix.load_from_checkpoint(checkpoint)
+    middle = Translator(model, device="cpu").run(
+        model.formats.input.read(Picture.of(pages[1:4].transpose(1, 2, 0)))[None] * 2 - 1
+    )
+    assert_close(model.formats.target.to_array(middle[0])[..., 0], found[2])
 
 
 def test_the_size_may_be_another_one(checkpoint: Path) -> None:
