@@ -147,7 +147,7 @@ class Pix2Pix(Model):
 
     @property
     def formats(self) -> PairFormats:
-        """What the pictures of both sides are: those of the data, or of a checkpoint, or RGB of 8 bits."""
+        """The formats of input and target, of the data or a checkpoint, or else 8 bits."""
         if isinstance(data := self.data, PairedImages):
             return data.formats
         return self._formats

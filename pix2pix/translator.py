@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,19 +26,32 @@ from pix2pix.data.stacks import with_neighbors
 from pix2pix.data.transforms import Size, height_width, resize
 from pix2pix.generators import Generator
 
-if TYPE_CHECKING:
-    from pix2pix.module import Pix2Pix
-
 KEEPS_ALL = (".tif", ".tiff", ".npy")  # endings that results of pictures that have them have too
 WHOLE = 1024  # pictures with no longer side are run whole, however little memory there is
 
 
-class Trained(NamedTuple):
-    """What a checkpoint holds for translation."""
+class Trained(Protocol):
+    """What translation needs of a model; :class:`Pix2Pix` has it."""
+
+    @property
+    def generator(self) -> Generator:
+        """The network."""
+
+    @property
+    def formats(self) -> PairFormats:
+        """What goes in and comes out."""
+
+    @property
+    def inference(self) -> InferenceMode:
+        """The mode in which the network is used."""
+
+
+class Loaded(NamedTuple):
+    """A model from its checkpoint, without Lightning."""
 
     generator: Generator
     formats: PairFormats
-    mode: InferenceMode
+    inference: InferenceMode
 
 
 class Translator(Predictor):
@@ -69,7 +82,7 @@ class Translator(Predictor):
 
     def __init__(
         self,
-        model: "str | Path | Pix2Pix",
+        model: str | Path | Trained,
         *,
         device: str = "auto",
         precision: Precision = "32",
@@ -79,11 +92,7 @@ class Translator(Predictor):
         axes: Axes | None = None,
         inference: Preset | InferenceMode | None = None,
     ) -> None:
-        trained = (
-            load(Path(model))
-            if isinstance(model, str | Path)
-            else Trained(model.generator, model.formats, model.inference)
-        )
+        trained: Trained = load(Path(model)) if isinstance(model, str | Path) else model
         super().__init__(
             trained.generator,
             device=device,
@@ -95,7 +104,7 @@ class Translator(Predictor):
             raise ValueError(f"tile must be at least 1; got {tile}")
         self.generator = trained.generator
         self.formats = trained.formats
-        self.mode = trained.mode if inference is None else as_mode(inference)
+        self.mode = trained.inference if inference is None else as_mode(inference)
         self.size = height_width("size", size)
         self._tile = tile
         self._clipped = self._values = 0
@@ -305,7 +314,7 @@ class Translator(Predictor):
             write_tiff_parts(unfinished, self._parts(picture, progress), shape, np.dtype(target.dtype))
 
 
-def load(checkpoint: Path) -> Trained:
+def load(checkpoint: Path) -> Loaded:
     """Rebuild what translation needs of a model from its checkpoint; without Lightning.
 
     Args:
@@ -327,7 +336,7 @@ def load(checkpoint: Path) -> Trained:
         if content.get("data")
         else PairFormats.of_networks(generator.in_channels, generator.out_channels)
     )
-    return Trained(generator.eval(), formats, InferenceMode(**parameters.get("inference", {})))
+    return Loaded(generator.eval(), formats, InferenceMode(**parameters.get("inference", {})))
 
 
 def as_mode(mode: Preset | InferenceMode) -> InferenceMode:

@@ -122,6 +122,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "multitask/tasks/task.py": "multitask/tasks/test_tasks.py",
     "pix2pix/command_line.py": "training/test_command_line.py",
     "pix2pix/data/parquet.py": "pix2pix/data/test_pairs.py",
+    "pix2pix/translate.py": "pix2pix/test_odd_pictures.py",
     "pix2pix/layers.py": "pix2pix/test_generators.py",
     "training/callbacks/curves.py": "training/test_command_line.py",
     "training/callbacks/data_summary.py": "training/test_command_line.py",

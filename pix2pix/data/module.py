@@ -105,7 +105,7 @@ class PairedImages(ResumableData[Pairs]):
 
     @property
     def formats(self) -> PairFormats:
-        """What the pictures of both sides are: found in the training split, or given by a checkpoint.
+        """The formats of input and target, found in the training split or given by a checkpoint.
 
         Raises:
             DataError: the training split is missing, or its pictures do not fit the options.

@@ -45,7 +45,7 @@ def test_microscopy_of_16_bits(
             for folder, values in ("brightfield", bright), ("fluorescence", 100 + 3900 * blobs):
                 tifffile.imwrite(f"data/{folder}/{split}/{name}.tif", values.clip(0, 4095).astype(np.uint16))
     main(["fit", "--config", "microscopy16", "--data.root", "data", *SMALL])
-    run, said = the_run("microscopy"), capsys.readouterr().out
+    run, said = the_run("microscopy16"), capsys.readouterr().out
     assert "target: uint16, 0 to 4095 become -1 to 1" in said
 
     checkpoint = str(run / "checkpoints" / "best.ckpt")
