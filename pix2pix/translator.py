@@ -11,17 +11,18 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from inference import DataError, Picture, build, open_picture, read_checkpoint, write_picture
-from inference.files import Job, picture_named
+from inference import DataError, Picture, build, read_checkpoint, write_picture
+from inference.files import Job
 from inference.geometry import Geometry, geometry_of
 from inference.modes import PRESETS, InferenceMode, Preset, in_mode, run
-from inference.pictures import Array, Axes, open_pages, slices
+from inference.pictures import Array, Axes, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
 from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
 from inference.predictor import Precision, Predictor, Progress, batches
 from inference.sizes import Box, pad
 from inference.tiles import default_tile, plan_tiles, run_in_tiles
 from pix2pix.data.formats import UNKNOWN, PairFormats
+from pix2pix.data.inputs import STACKS, input_folders, open_input
 from pix2pix.data.stacks import with_neighbors
 from pix2pix.data.transforms import Size, height_width, resize
 from pix2pix.generators import Generator
@@ -144,50 +145,34 @@ class Translator(Predictor):
     # --- files
 
     def open(self, file: Path) -> Picture:
-        """Open an input; where several pictures are stacked to one, with those of its name in the other folders."""
-        if self.formats.neighbors is not None and file.suffix.lower() in (".tif", ".tiff"):
-            return Picture.stack(open_pages(file))
-        first, *others = self.formats.stack or (file.parent.name,)
-        folder = next((parent for parent in file.parents if parent.name == first), file.parent)
-        files = [file]
-        for other in others:
-            there = folder.with_name(other) / file.relative_to(folder).parent
-            files.append(picture_named(file.stem, there))
-        return Picture.stack([open_picture(each, axes=self.axes) for each in files])
+        """Open an input, with the pictures that are stacked to it."""
+        return open_input(file, self.formats, self.axes)
 
     def sources(self, inputs: Sequence[Path]) -> list[Path]:
-        """Return where to look for pictures: where several are stacked to an input, in the first of their folders."""
-        if not self.formats.stack:
-            return list(inputs)
-        for folder in inputs:
-            for name in self.formats.stack:
-                if not (folder / name).is_dir():
-                    raise DataError(
-                        f"{folder / name}: no such folder; the model translates pictures of the folders "
-                        f"{', '.join(self.formats.stack)}, stacked: give the folder that holds these"
-                    )
-        return [folder / self.formats.stack[0] for folder in inputs]
+        """Return where to look for pictures."""
+        return input_folders(inputs, self.formats)
 
     def targets(self, job: Job, picture: Picture) -> list[Path]:
         """Return the file of the translation: TIFF and NPY stay what they are, other pictures become PNG, or TIFF."""
-        target = self.formats.target
-        channels = 1 if target.labels else target.channels
-        if self.formats.neighbors is not None:
-            return [job.target or job.stem.with_name(f"{job.stem.name}.tif")]
-        if job.target is not None:
-            check_format(job.target, np.dtype(target.dtype), channels)
-            return [job.target]
+        dtype, channels = np.dtype(self.formats.target.dtype), self.formats.target.channels
         ending = job.source.suffix.lower()
-        ending = ending if ending in KEEPS_ALL else ending_for(np.dtype(target.dtype), channels)
-        return [job.stem.with_name(job.stem.name + ending)]
+        if self.formats.neighbors is not None:
+            ending = ".tif"  # of as many pages
+        elif ending not in KEEPS_ALL:
+            ending = ending_for(dtype, channels)
+        if job.target is None:
+            return [job.stem.with_name(job.stem.name + ending)]
+        if self.formats.neighbors is None:
+            check_format(job.target, dtype, channels)
+        elif job.target.suffix.lower() not in STACKS:
+            raise DataError(f"{job.target}: slices are written as the pages of a TIFF; give it the ending .tif")
+        return [job.target]
 
     def write(self, job: Job, picture: Picture, result: Array) -> None:
         """Write a translation; of a stack as many pages."""
         (file,) = self.targets(job, picture)
         if self.formats.neighbors is None:
             write_picture(file, result)
-        elif file.suffix.lower() not in (".tif", ".tiff"):
-            raise DataError(f"{file}: a stack of slices is written as TIFF; give the result the ending .tif")
         else:
             with whole_or_not_at_all(file) as unfinished:
                 write_tiff_pages(unfinished, result)
@@ -196,9 +181,9 @@ class Translator(Predictor):
         """Return how much was clipped, and where tiles had to be blended."""
         notes = self._seams
         if self._clipped:
-            low, high = self.formats.input.window or ("the lowest", "highest value")
+            low, high = self.formats.input.range
             share = self._clipped / self._values
-            notes = [*notes, f"{share:.2%} of the input values lie outside of {low} to {high}, and were clipped"]
+            notes = [*notes, f"{share:.2%} of the input values lie outside of {low:g} to {high:g}, and were clipped"]
         self._clipped, self._values, self._seams = 0, 0, []
         return notes
 
@@ -297,7 +282,7 @@ class Translator(Predictor):
 
     def _in_tiles(self, picture: Picture, progress: Progress) -> Array:
         target = self.formats.target
-        whole = np.empty((*picture.size, 1 if target.labels else target.channels), np.dtype(target.dtype))
+        whole = np.empty((*picture.size, target.channels), np.dtype(target.dtype))
         for box, array in self._parts(picture, progress):
             whole[slices(box)] = array
         return whole
@@ -305,11 +290,11 @@ class Translator(Predictor):
     def write_large(self, job: Job, picture: Picture, progress: Progress) -> None:
         """Write the translation of a picture; a TIFF while it is made, so that it never is in memory whole."""
         (file,) = self.targets(job, picture)
-        if self.formats.neighbors is not None or file.suffix.lower() not in (".tif", ".tiff"):
+        if self.formats.neighbors is not None or file.suffix.lower() not in STACKS:
             super().write_large(job, picture, progress)
             return
         target = self.formats.target
-        shape = (*picture.size, 1 if target.labels else target.channels)
+        shape = (*picture.size, target.channels)
         with whole_or_not_at_all(file) as unfinished:
             write_tiff_parts(unfinished, self._parts(picture, progress), shape, np.dtype(target.dtype))
 

@@ -121,6 +121,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "multitask/tasks/segmentation.py": "multitask/tasks/test_tasks.py",
     "multitask/tasks/task.py": "multitask/tasks/test_tasks.py",
     "pix2pix/command_line.py": "training/test_command_line.py",
+    "pix2pix/data/inputs.py": "pix2pix/test_translator.py",
     "pix2pix/data/parquet.py": "pix2pix/data/test_pairs.py",
     "pix2pix/translate.py": "pix2pix/test_odd_pictures.py",
     "pix2pix/layers.py": "pix2pix/test_generators.py",

@@ -147,7 +147,7 @@ def test_values_outside_of_the_window_are_counted(tmp_path: Path) -> None:
     translator = Translator(train(tmp_path, input_window=(0, 1000)), device="cpu")
     write_picture(tmp_path / "a.tif", np.array([[[0], [1000]], [[1001], [65535]]], np.uint16))
     report = translator.predict_files([tmp_path / "a.tif"], tmp_path / "out")
-    assert report.notes[1:] == ["50.00% of the input values lie outside of 0.0 to 1000.0, and were clipped"]
+    assert report.notes[1:] == ["50.00% of the input values lie outside of 0 to 1000, and were clipped"]
     assert translator.notes() == []
 
 
@@ -212,6 +212,8 @@ def test_a_stack_is_translated_slice_by_slice(tmp_path: Path) -> None:
     assert (report.written, report.failed) == (1, [])
     found = tifffile.imread(tmp_path / "out" / "1.tif")
     assert (found.shape, found.dtype) == ((5, 48, 40), np.uint16)
+    report = Translator(checkpoint, device="cpu").predict_files([tmp_path / "A" / "val" / "1.tif"], tmp_path / "a.png")
+    assert report.failed[0].endswith("a.png: slices are written as the pages of a TIFF; give it the ending .tif")
     array = Translator(checkpoint, device="cpu", tile=44)(pages.transpose(1, 2, 0))  # in tiles, and from memory
     assert_close(array.transpose(2, 0, 1), found)
     model = Pix2Pix.load_from_checkpoint(checkpoint)

@@ -66,7 +66,6 @@ def test_classes_become_channels() -> None:
     classes = np.array([[0, 1, 2]], np.uint8)
     seen = format.to_network(format.read(Picture.of(classes)))
     assert seen.tolist() == [[[1, -1, -1]], [[-1, 1, -1]], [[-1, -1, 1]]]
-    assert np.array_equal(format.to_array(seen)[..., 0], classes)
     with pytest.raises(DataError, match="mine: class 3 does not exist, there are 3, numbered from 0"):
         format.read(Picture.of(classes + 1, "mine"))
 
