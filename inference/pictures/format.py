@@ -98,7 +98,7 @@ class PictureFormat(NamedTuple):
         return values.float().div_(127.5).sub_(1) if values.dtype == torch.uint8 else values.mul(2).sub_(1)
 
     def to_array(self, output: Tensor) -> Array:
-        """Map the output of a network, C x H x W in [-1, 1], to the numbers of files, H x W x C; integers are rounded."""
+        """Map the output of a network, C x H x W in [-1, 1], to numbers of files, H x W x C; integers are rounded."""
         low, high = self.range
         values = output.movedim(0, -1).double().cpu().numpy().clip(-1, 1) / 2 + 0.5
         values = values * (high - low) + low
