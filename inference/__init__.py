@@ -3,21 +3,30 @@
 from importlib.metadata import version
 
 from inference.checkpoints import read_checkpoint, run_of
+from inference.modes import PRESETS, InferenceMode, NormMode, Preset, as_mode, in_mode, recalibrate, run
 from inference.pictures import DataError, list_pictures, read_picture, read_upright
 from inference.recipe import Network, Recipe, build, factory, recipe_of
 
 __version__ = version("pix2pix-multitask")
 
 __all__ = [
+    "PRESETS",
     "DataError",
+    "InferenceMode",
     "Network",
+    "NormMode",
+    "Preset",
     "Recipe",
+    "as_mode",
     "build",
     "factory",
+    "in_mode",
     "list_pictures",
     "read_checkpoint",
     "read_picture",
     "read_upright",
+    "recalibrate",
     "recipe_of",
+    "run",
     "run_of",
 ]

@@ -19,6 +19,10 @@ COMMANDS = {
         "Make a checkpoint of weights that pytorch-CycleGAN-and-pix2pix saved.",
         "pix2pix.import_weights:import_weights",
     ),
+    "modes": Command(
+        "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
+        "pix2pix.modes:ModesCommand",
+    ),
     "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
 }
 

@@ -1,6 +1,6 @@
 """How close translated pictures are to their targets: L1, PSNR and SSIM."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -36,6 +36,18 @@ class ImageMetrics(MetricCollection):
         # Outside autocast, and not in TF32: SSIM's convolutions are wrong in the second or first digit in these.
         with torch.autocast(output.device.type, enabled=False), float32_convolutions():
             super().update(unit_range(output).float(), unit_range(target).float())
+
+
+def metrics_table(pairs: str, rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a table to print: ``l1``, ``psnr`` and ``ssim`` of each row.
+
+    Args:
+        pairs: what was measured, the head of the first column.
+        rows: the metrics by name.
+    """
+    lines = [f"{pairs:<20}      L1    PSNR    SSIM"]
+    lines += [f"{name:<20}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """pix2pix as a LightningModule: the networks, their two optimizers, and the step that trains them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, TypedDict
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from inference import build
+from inference import InferenceMode, Preset, as_mode, build, run
 from inference.pictures import as_rgb
 from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
@@ -17,6 +19,8 @@ from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
 from training import Model, Prediction
+
+RECALIBRATED = "recalibrated_statistics"  # what a checkpoint says of its running statistics
 
 
 class Batch(TypedDict):
@@ -62,6 +66,10 @@ class Pix2Pix(Model):
         beta2: second moment's decay of both Adams.
         constant_epochs: how many epochs the learning rates stay constant.
         decay_epochs: how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
+        inference: how the generator is used, in validation, test and prediction: ``standard`` (running statistics, no
+            dropout), ``paper`` (each picture's own statistics, and dropout), or ``norm`` and ``dropout`` one by one
+            (see ``inference.InferenceMode``). With ``norm: recalibrated`` each validation begins with two passes over
+            the training pairs.
 
     Raises:
         ValueError: an option outside its range, or networks whose channels do not fit together.
@@ -83,12 +91,20 @@ class Pix2Pix(Model):
         beta2: float = 0.999,
         constant_epochs: int = 100,
         decay_epochs: int = 100,
+        inference: Preset | InferenceMode = "standard",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.save_hyperparameters(ignore=["generator", "discriminator"], logger=False)
+        self.recalibrated = False
+        self.inference = as_mode(inference)
+        self.save_hyperparameters(ignore=["generator", "discriminator", "inference"], logger=False)
         self.save_hyperparameters(
-            {"generator": generator.recipe(), "discriminator": discriminator.recipe()}, logger=False
+            {
+                "generator": generator.recipe(),
+                "discriminator": discriminator.recipe(),
+                "inference": asdict(self.inference),  # not the preset's name: what it means is what was chosen
+            },
+            logger=False,
         )
 
         _refuse_negative(
@@ -126,35 +142,27 @@ class Pix2Pix(Model):
 
     @classmethod
     def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Build the generator and the discriminator."""
+        """Build the generator and the discriminator, and the mode of inference."""
         return {
             "generator": build(hyper_parameters["generator"], Generator),
             "discriminator": build(hyper_parameters["discriminator"], Discriminator),
+            "inference": InferenceMode(**hyper_parameters.get("inference", {})),
         }
 
     def forward(self, input: Tensor) -> Tensor:
-        """Translate pictures N x C x H x W in [-1, 1]."""
-        output: Tensor = self.generator(input)
-        return output
+        """Translate pictures N x C x H x W in [-1, 1], in the model's mode of inference, also while it trains."""
+        return run(self.generator, input, self.inference)
 
     # --- training
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         source, target = batch["input"], batch["target"]
-        fake = self._translate(batch)  # once: D and G's loss see the same picture
+        self.recalibrated = False  # the running statistics move on
+        fake = self.generator(source)  # once: D and G's loss see the same picture
+        _check_shape(fake, target)
         self._update_discriminator(source, target, fake.detach())
         self._update_generator(source, target, fake)
-
-    def _translate(self, batch: Batch) -> Tensor:
-        fake: Tensor = self.generator(batch["input"])
-        if fake.shape != batch["target"].shape:
-            made, wanted = (" x ".join(map(str, shape[1:])) for shape in (fake.shape, batch["target"].shape))
-            raise ValueError(
-                f"the generator makes pictures of {made} (channels x height x width) while the targets are {wanted}: "
-                "set its out_channels, or the data's target_channels"
-            )
-        return fake
 
     def _update_discriminator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
         # Separately, so that batch norm does not mix real and fake pictures.
@@ -220,16 +228,45 @@ class Pix2Pix(Model):
         rates = [optimizer.param_groups[0]["lr"] for optimizer in self.trainer.optimizers]
         self.log_dict(dict(zip(names, rates, strict=True)), sync_dist=True)  # equal everywhere; Lightning asks for it
 
-    # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
+    # --- evaluation: all of it goes through forward, and so is in the mode of inference
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Evaluate a batch of validation pairs."""
-        self.val_metrics.update(self._translate(batch), batch["target"])
+    def configure_callbacks(self) -> list[Callback]:
+        """Bring along what recalibrates, if that is the mode of inference."""
+        from pix2pix.callbacks.recalibration import Recalibration  # here: it imports this module
+
+        return [Recalibration()] if self.inference.norm == "recalibrated" else []
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save whether the running statistics are recalibrated ones: a batch of training has moved them away."""
+        checkpoint[RECALIBRATED] = self.recalibrated
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Require recalibrated statistics where the mode has them and no training follows that makes them.
+
+        Raises:
+            ValueError: they are others.
+        """
+        self.recalibrated = checkpoint.get(RECALIBRATED, False)
+        trains = self._trainer is not None and self._trainer.state.fn == "fit"
+        if self.inference.norm == "recalibrated" and not self.recalibrated and not trains:
+            raise ValueError(
+                "norm recalibrated: this checkpoint was not written after a validation in this mode; take another "
+                "checkpoint, another mode (--model.inference standard), or train it on in this one"
+            )
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Evaluate a batch of validation pairs, and return its outputs."""
+        output = self(batch["input"])
+        _check_shape(output, batch["target"])
+        self.val_metrics.update(output, batch["target"])
         self.log_dict(self.val_metrics)
+        return output
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Evaluate a batch of test pairs."""
-        self.test_metrics.update(self._translate(batch), batch["target"])
+        output = self(batch["input"])
+        _check_shape(output, batch["target"])
+        self.test_metrics.update(output, batch["target"])
         self.log_dict(self.test_metrics)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -263,6 +300,15 @@ def _refuse_negative(**options: float) -> None:
     for name, value in options.items():
         if not value >= 0:
             raise ValueError(f"{name} must not be negative; got {value}")
+
+
+def _check_shape(output: Tensor, target: Tensor) -> None:
+    if output.shape != target.shape:
+        made, wanted = (" x ".join(map(str, shape[1:])) for shape in (output.shape, target.shape))
+        raise ValueError(
+            f"the generator makes pictures of {made} (channels x height x width) while the targets are {wanted}: "
+            "set its out_channels, or the data's target_channels"
+        )
 
 
 def _check_channels(generator: Generator, discriminator: Discriminator, conditional: bool) -> None:
