@@ -3,22 +3,31 @@
 from importlib.metadata import version
 
 from inference.checkpoints import read_checkpoint, run_of
+from inference.modes import PRESETS, InferenceMode, NormMode, Preset, as_mode, in_mode, recalibrate, run
 from inference.pictures import DataError, Picture, list_pictures, open_picture, write_picture
 from inference.recipe import Network, Recipe, build, factory, recipe_of
 
 __version__ = version("pix2pix-multitask")
 
 __all__ = [
+    "PRESETS",
     "DataError",
+    "InferenceMode",
     "Network",
+    "NormMode",
     "Picture",
+    "Preset",
     "Recipe",
+    "as_mode",
     "build",
     "factory",
+    "in_mode",
     "list_pictures",
     "open_picture",
     "read_checkpoint",
+    "recalibrate",
     "recipe_of",
+    "run",
     "run_of",
     "write_picture",
 ]

@@ -82,6 +82,12 @@ def geometry_of(network: nn.Module, channels: int, stride: int) -> Geometry:
     return Geometry(stride, least, _margin(skeleton, channels, stride, least), norms, -(-most * size // least**2))
 
 
+@torch.no_grad()
+def least_side(network: nn.Module, channels: int, stride: int) -> int:
+    """Return the shortest side that a network takes; see :func:`geometry_of`, which takes longer."""
+    return _least(_skeleton(network), channels, stride)
+
+
 def _zeros(channels: int, height: int, width: int) -> Tensor:
     return torch.zeros(1, channels, height, width, dtype=torch.float64, device="cpu")
 

@@ -20,6 +20,10 @@ COMMANDS = {
         "pix2pix.import_weights:import_weights",
     ),
     "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
+    "modes": Command(
+        "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
+        "pix2pix.modes:ModesCommand",
+    ),
     "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
 }
 

@@ -2,6 +2,7 @@
 
 from pix2pix.baselines import measure_baselines
 from pix2pix.data import PairedImages
+from pix2pix.metrics import metrics_table
 from pix2pix.module import Pix2Pix
 from training import CommandLine
 from training.callbacks import Panels
@@ -35,7 +36,4 @@ class Pix2PixCommands(CommandLine):
     def report(self) -> str:
         """Return a table of the test metrics, beside those of the baselines."""
         ours = {key: self.trainer.callback_metrics[f"test/{key}"].item() for key in ("l1", "psnr", "ssim")}
-        rows = {"this model": ours, **measure_baselines(self.datamodule)}
-        lines = [f"{'test pairs':<20}      L1    PSNR    SSIM"]
-        lines += [f"{name:<20}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
-        return "\n".join(lines)
+        return metrics_table("test pairs", {"this model": ours, **measure_baselines(self.datamodule)})

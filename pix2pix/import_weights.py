@@ -28,7 +28,7 @@ def import_weights(generator: str, out: str, discriminator: str | None = None, u
     Args:
         generator: the generator's weights, latest_net_G.pth.
         out: the checkpoint to write; a file that is there is not overwritten.
-        discriminator: the discriminator's weights, latest_net_D.pth. Without them training goes on with a new one: the
+        discriminator: the discriminator's weights, latest_net_D.pth. Without it training goes on with a new one: the
             paper's, with the generator's norm.
         unet_dropout: a U-Net's probability of dropout, which its weights do not tell; 0.5 is the reference's, 0 its
             --no_dropout.

@@ -1,6 +1,6 @@
 """How close translated pictures are to their targets: L1, PSNR and SSIM, and L1 in the data's own units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -88,6 +88,18 @@ class Similarity(StructuralSimilarityIndexMeasure):
         means = (similar * counted).sum((1, 2, 3)) / counted.sum((1, 2, 3)).clamp_min(1)
         self.similarity += means.sum()
         self.total += counted.flatten(1).any(1).sum()
+
+
+def metrics_table(pairs: str, rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a table to print: ``l1``, ``psnr`` and ``ssim`` of each row.
+
+    Args:
+        pairs: what was measured, the head of the first column.
+        rows: the metrics by name.
+    """
+    lines = [f"{pairs:<20}      L1    PSNR    SSIM"]
+    lines += [f"{name:<20}  {row['l1']:.4f}  {row['psnr']:6.2f}  {row['ssim']:.4f}" for name, row in rows.items()]
+    return "\n".join(lines)
 
 
 @contextmanager

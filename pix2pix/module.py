@@ -1,15 +1,17 @@
 """pix2pix as a LightningModule: the networks, their two optimizers, and the step that trains them."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from dataclasses import asdict
+from functools import cached_property, partial
 from typing import Any, NotRequired, TypedDict
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from inference import build
+from inference import InferenceMode, Preset, as_mode, build, run
 from inference.pictures import as_rgb
 from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
@@ -18,6 +20,7 @@ from pix2pix.data.formats import PairFormats
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
+from pix2pix.translator import RECALIBRATED, Translator, require_recalibrated
 from training import Model, Prediction
 
 
@@ -68,6 +71,10 @@ class Pix2Pix(Model):
         beta2: second moment's decay of both Adams.
         constant_epochs: how many epochs the learning rates stay constant.
         decay_epochs: how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
+        inference: how the generator is used, in validation, test and prediction: ``standard`` (running statistics, no
+            dropout), ``paper`` (each picture's own statistics, and dropout), or ``norm`` and ``dropout`` one by one
+            (see ``inference.InferenceMode``). With ``norm: recalibrated`` each validation begins with two passes over
+            the training pairs.
 
     Raises:
         ValueError: an option outside its range, or networks whose channels do not fit together.
@@ -89,13 +96,20 @@ class Pix2Pix(Model):
         beta2: float = 0.999,
         constant_epochs: int = 100,
         decay_epochs: int = 100,
+        inference: Preset | InferenceMode = "standard",
     ) -> None:
         super().__init__()
-        self.inference = __import__("inference.modes").modes.InferenceMode()
         self.automatic_optimization = False
-        self.save_hyperparameters(ignore=["generator", "discriminator"], logger=False)
+        self.recalibrated = False
+        self.inference = as_mode(inference)
+        self.save_hyperparameters(ignore=["generator", "discriminator", "inference"], logger=False)
         self.save_hyperparameters(
-            {"generator": generator.recipe(), "discriminator": discriminator.recipe()}, logger=False
+            {
+                "generator": generator.recipe(),
+                "discriminator": discriminator.recipe(),
+                "inference": asdict(self.inference),  # not the preset's name: what it means is what was chosen
+            },
+            logger=False,
         )
 
         _refuse_negative(
@@ -134,16 +148,16 @@ class Pix2Pix(Model):
 
     @classmethod
     def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Build the generator and the discriminator."""
+        """Build the generator and the discriminator, and the mode of inference."""
         return {
             "generator": build(hyper_parameters["generator"], Generator),
             "discriminator": build(hyper_parameters["discriminator"], Discriminator),
+            "inference": InferenceMode(**hyper_parameters.get("inference", {})),
         }
 
     def forward(self, input: Tensor) -> Tensor:
-        """Translate pictures N x C x H x W in [-1, 1]."""
-        output: Tensor = self.generator(input)
-        return output
+        """Translate pictures N x C x H x W in [-1, 1], in the model's mode of inference, also while it trains."""
+        return run(self.generator, input, self.inference)
 
     @property
     def formats(self) -> PairFormats:
@@ -152,32 +166,42 @@ class Pix2Pix(Model):
             return data.formats
         return self._formats
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the formats, and whether the running statistics are recalibrated: training has moved them away."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[RECALIBRATED] = self.recalibrated
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the formats of the pictures that the model was trained on."""
+        """Take over the formats, and require recalibrated statistics where the mode has them and no training follows.
+
+        Raises:
+            ValueError: they are others.
+        """
         super().on_load_checkpoint(checkpoint)
         if checkpoint.get("data"):
             self._formats = PairFormats.of(checkpoint["data"])
+        self.recalibrated = checkpoint.get(RECALIBRATED, False)
+        trains = self._trainer is not None and self._trainer.state.fn == "fit"
+        if not trains:
+            require_recalibrated(self.inference, self.recalibrated)
+
+    @cached_property
+    def translator(self) -> Translator:
+        """What translates pictures with this model."""
+        return Translator(self, device=str(self.device))
 
     # --- training
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         source, target = batch["input"], batch["target"]
-        fake = self._translate(batch)  # once: D and G's loss see the same picture
+        self.recalibrated = False  # the running statistics move on
+        fake = self.generator(source)  # once: D and G's loss see the same picture
+        _check_shape(fake, target)
         if (known := batch.get("known")) is not None:
             fake = torch.where(known, fake, target)
         self._update_discriminator(source, target, fake.detach())
         self._update_generator(source, target, fake, known)
-
-    def _translate(self, batch: Batch) -> Tensor:
-        fake: Tensor = self.generator(batch["input"])
-        if fake.shape != batch["target"].shape:
-            made, wanted = (" x ".join(map(str, shape[1:])) for shape in (fake.shape, batch["target"].shape))
-            raise ValueError(
-                f"the generator makes pictures of {made} (channels x height x width) while the targets are {wanted}: "
-                "set its out_channels, or the data's target_channels"
-            )
-        return fake
 
     def _update_discriminator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
         # Separately, so that batch norm does not mix real and fake pictures.
@@ -243,24 +267,34 @@ class Pix2Pix(Model):
         rates = [optimizer.param_groups[0]["lr"] for optimizer in self.trainer.optimizers]
         self.log_dict(dict(zip(names, rates, strict=True)), sync_dist=True)  # equal everywhere; Lightning asks for it
 
-    # --- evaluation: in eval mode, so without dropout and with the running statistics as they are
+    # --- evaluation: all of it goes through forward, and so is in the mode of inference
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Evaluate a batch of validation pairs."""
-        self._measure(self.val_metrics, batch)
+    def configure_callbacks(self) -> list[Callback]:
+        """Bring along what recalibrates, if that is the mode of inference."""
+        from pix2pix.callbacks.recalibration import Recalibration  # here: it imports this module
+
+        return [Recalibration()] if self.inference.norm == "recalibrated" else []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Evaluate a batch of validation pairs, and return its outputs."""
+        output = self._measure(self.val_metrics, batch)
         self.log_dict(self.val_metrics)
+        return output
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Evaluate a batch of test pairs."""
         self._measure(self.test_metrics, batch)
         self.log_dict(self.test_metrics)
 
-    def _measure(self, metrics: ImageMetrics, batch: Batch) -> None:
-        metrics.update(self._translate(batch), batch["target"], self.formats.target.range, batch.get("known"))
+    def _measure(self, metrics: ImageMetrics, batch: Batch) -> Tensor:
+        output = self(batch["input"])
+        _check_shape(output, batch["target"])
+        metrics.update(output, batch["target"], self.formats.target.range, batch.get("known"))
+        return output
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Translate one batch: N x C x H x W in [-1, 1]."""
-        return self(batch["input"])
+        """Translate one batch: N x C x H x W in [-1, 1], of any size."""
+        return self.translator.run(batch["input"])
 
     # --- pictures
 
@@ -289,6 +323,15 @@ def _refuse_negative(**options: float) -> None:
     for name, value in options.items():
         if not value >= 0:
             raise ValueError(f"{name} must not be negative; got {value}")
+
+
+def _check_shape(output: Tensor, target: Tensor) -> None:
+    if output.shape != target.shape:
+        made, wanted = (" x ".join(map(str, shape[1:])) for shape in (output.shape, target.shape))
+        raise ValueError(
+            f"the generator makes pictures of {made} (channels x height x width) while the targets are {wanted}: "
+            "set its out_channels, or the data's target_channels"
+        )
 
 
 def _check_channels(generator: Generator, discriminator: Discriminator, conditional: bool) -> None:

@@ -13,8 +13,8 @@ from torchvision.transforms import InterpolationMode
 
 from inference import DataError, Picture, build, read_checkpoint, write_picture
 from inference.files import Job
-from inference.geometry import Geometry, geometry_of
-from inference.modes import PRESETS, InferenceMode, Preset, in_mode, run
+from inference.geometry import Geometry, geometry_of, least_side
+from inference.modes import InferenceMode, Preset, as_mode, in_mode, run
 from inference.pictures import Array, Axes, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
 from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
@@ -27,6 +27,7 @@ from pix2pix.data.stacks import with_neighbors
 from pix2pix.data.transforms import Size, height_width, resize
 from pix2pix.generators import Generator
 
+RECALIBRATED = "recalibrated_statistics"  # what a checkpoint says of its running statistics
 KEEPS_ALL = (".tif", ".tiff", ".npy")  # endings that results of pictures that have them have too
 WHOLE = 1024  # pictures with no longer side are run whole, however little memory there is
 
@@ -53,6 +54,7 @@ class Loaded(NamedTuple):
     generator: Generator
     formats: PairFormats
     inference: InferenceMode
+    recalibrated: bool
 
 
 class Translator(Predictor):
@@ -94,6 +96,7 @@ class Translator(Predictor):
         inference: Preset | InferenceMode | None = None,
     ) -> None:
         trained: Trained = load(Path(model)) if isinstance(model, str | Path) else model
+        self._trained = trained
         super().__init__(
             trained.generator,
             device=device,
@@ -104,12 +107,18 @@ class Translator(Predictor):
         if tile is not None and tile < 1:
             raise ValueError(f"tile must be at least 1; got {tile}")
         self.generator = trained.generator
-        self.formats = trained.formats
         self.mode = trained.inference if inference is None else as_mode(inference)
+        if isinstance(trained, Loaded):
+            require_recalibrated(self.mode, trained.recalibrated)
         self.size = height_width("size", size)
         self._tile = tile
         self._clipped = self._values = 0
         self._seams: list[str] = []
+
+    @property
+    def formats(self) -> PairFormats:
+        """What goes in and comes out."""
+        return self._trained.formats
 
     def __call__(self, pictures: Any) -> Any:
         """Translate one picture, or a list of them.
@@ -205,7 +214,7 @@ class Translator(Predictor):
     def run(self, pictures: Tensor) -> Tensor:
         """Translate N x C x H x W in [-1, 1], of any size; in float32, on the generator's device."""
         height, width = pictures.shape[-2:]
-        padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self.geometry.least)
+        padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self.least)
         with self.autocast:
             output = run(self.generator, padded, self.mode)
         return output[..., :height, :width].float()
@@ -217,6 +226,12 @@ class Translator(Predictor):
         if array.dtype.kind == "f" and unknown.any():
             array[unknown.cpu().numpy()] = np.nan
         return array
+
+    @cached_property
+    def least(self) -> int:
+        """The shortest side that the generator takes."""
+        with in_mode(self.generator, self.mode):
+            return least_side(self.generator, self.generator.in_channels, self.generator.stride)
 
     # --- a large picture
 
@@ -321,12 +336,22 @@ def load(checkpoint: Path) -> Loaded:
         if content.get("data")
         else PairFormats.of_networks(generator.in_channels, generator.out_channels)
     )
-    return Loaded(generator.eval(), formats, InferenceMode(**parameters.get("inference", {})))
+    return Loaded(
+        generator.eval(), formats, InferenceMode(**parameters.get("inference", {})), content.get(RECALIBRATED, False)
+    )
 
 
-def as_mode(mode: Preset | InferenceMode) -> InferenceMode:
-    """Return a mode that may be named as a preset."""
-    return PRESETS[mode] if isinstance(mode, str) else mode
+def require_recalibrated(mode: InferenceMode, recalibrated: bool) -> None:
+    """Require that the statistics of a checkpoint are recalibrated, where the mode has them.
+
+    Raises:
+        ValueError: they are others.
+    """
+    if mode.norm == "recalibrated" and not recalibrated:
+        raise ValueError(
+            "norm recalibrated: this checkpoint was not written after a validation in this mode; take another "
+            "checkpoint, another mode (the option inference), or train it on in this one"
+        )
 
 
 def like(array: Array, given: Any) -> Any:

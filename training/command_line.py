@@ -1,5 +1,6 @@
 """The command line of an application: fit, validate, test and predict, with what every run leaves behind."""
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from datetime import datetime
@@ -101,12 +102,18 @@ class CommandLine(LightningCLI, ABC):
         return self._get(getattr(self, "config_init", self.config), name)
 
     def _parse_ckpt_path(self) -> None:
-        """Read the model's options from the checkpoint, as Lightning does, with classes that have moved since."""
+        """Read the model's options from the checkpoint, as Lightning does, with classes that have moved since.
+
+        Those that the command line names stay as it says, but for the networks, which the weights belong to.
+        """
         command = self.config.get("subcommand")
         checkpoint = self.config[command]["ckpt_path"] if command else None
         if checkpoint is not None:
             parameters = dict(read_checkpoint(checkpoint)["hyper_parameters"])
             parameters.pop("_instantiator", None)
+            for name in _named_options(sys.argv, "--model."):
+                if not _holds_recipe(parameters.get(name)):
+                    parameters.pop(name, None)
             self.config = self.parser.parse_object({command: {"model": parameters}}, self.config)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -205,6 +212,15 @@ class CommandLine(LightningCLI, ABC):
     def _print_report(self) -> None:
         if self.trainer.is_global_zero:
             print(self.report())
+
+
+def _named_options(words: list[str], prefix: str) -> set[str]:
+    """Return the options that begin with ``prefix``, without it and without what comes after a dot in them."""
+    return {re.split(r"[.=]", word.removeprefix(prefix))[0] for word in words if word.startswith(prefix)}
+
+
+def _holds_recipe(value: Any) -> bool:
+    return isinstance(value, dict) and ("class_path" in value or any(map(_holds_recipe, value.values())))
 
 
 def _as_list(value: Any) -> list[Any]:

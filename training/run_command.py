@@ -68,5 +68,6 @@ def _quiet_lightning() -> None:
         "You are using a custom batch sampler",  # which returns every sample once
         ".*The dirpath has changed from",  # of a test, which has a folder of its own
         ".*Trainer configured with multiple `ModelCheckpoint` callbacks",  # it takes the first, as it should
+        "LightningCLI's args parameter",  # of a command that only parses its options with it
     ):
         warnings.filterwarnings("ignore", message)

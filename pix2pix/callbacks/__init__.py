@@ -1,5 +1,6 @@
-"""What a run of pix2pix does besides training: an averaged generator."""
+"""What a run of pix2pix does besides training: an averaged generator, and recalibrated statistics."""
 
 from pix2pix.callbacks.ema import GeneratorEMA
+from pix2pix.callbacks.recalibration import Recalibration
 
-__all__ = ["GeneratorEMA"]
+__all__ = ["GeneratorEMA", "Recalibration"]

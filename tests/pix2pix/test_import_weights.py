@@ -52,7 +52,7 @@ def test_outputs_are_the_references(case: dict[str, Any]) -> None:
     source = pictures(case["batch"], channels[0], case["size"], phase=0.3)
     target = pictures(case["batch"], channels[1], case["size"], phase=1.1)
     with torch.no_grad():
-        fake, scores = model(source), model.discriminator(torch.cat([source, target], 1))
+        fake, scores = model.generator(source), model.discriminator(torch.cat([source, target], 1))
     step, size = case["steps"][0], case["size"]
     pixels = fake[0, 0, 0, 0], fake[-1, -1, size // 2, size // 3], fake[0, 0, -1, -1]
     assert [pixel.item() for pixel in pixels] == pytest.approx(step["px"], rel=1e-4)

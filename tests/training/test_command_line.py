@@ -241,3 +241,21 @@ def test_a_checkpoint_rebuilds_its_model(program: Program) -> None:
     model, state = program.model.load_from_checkpoint(file), torch.load(file, weights_only=True)["state_dict"]
     assert model.state_dict().keys() == state.keys()
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_options_of_the_model_that_the_command_line_names_win_over_the_checkpoints_but_not_its_networks(
+    program: Program,
+) -> None:
+    own = {"pix2pix": ("lambda_l1", "generator.levels"), "multitask": ("lr", "tasks.depth.width")}[program.name]
+    program.main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
+    checkpoint = the_run() / "checkpoints" / "last.ckpt"
+    words = [f"--model.{own[0]}", "0.5", f"--model.{own[1]}", "4", "--name", "again"]
+    shutil.copy(checkpoint, "first.ckpt")  # outside of the run, so that the next one has a folder of its own
+    program.main(["fit", "--config", "small.yaml", "--ckpt_path", "first.ckpt", *words])
+    before, after = (
+        torch.load(file, weights_only=True)["hyper_parameters"]
+        for file in ("first.ckpt", the_run("again") / "checkpoints" / "last.ckpt")
+    )
+    assert after[own[0]] == 0.5 != before[own[0]]
+    network = own[1].partition(".")[0]
+    assert after[network] == before[network]

@@ -1,5 +1,6 @@
 """Pictures of the model's output for the same samples, epoch by epoch, to watch it learn."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -70,9 +71,14 @@ class SamplePictures(pl.Callback):
             with trainer.precision_plugin.val_step_context():
                 column = model.draw_sample(batch)
             columns.append([picture.float().cpu() for picture in column])
-        size = columns[0][0].shape[1:]
-        rows = [fit(picture, size) for row in zip(*columns, strict=True) for picture in row]
-        return make_grid(rows, nrow=count, pad_value=0.5)
+        return grid(columns)
+
+
+def grid(columns: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Return pictures 3 x H x W in [0, 1], each column from top to bottom, as one; the first one gives their size."""
+    size = columns[0][0].shape[1:]
+    rows = [fit(picture, size) for row in zip(*columns, strict=True) for picture in row]
+    return make_grid(rows, nrow=len(columns), pad_value=0.5)
 
 
 def fit(picture: Tensor, size: torch.Size) -> Tensor:

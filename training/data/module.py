@@ -173,6 +173,10 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         """Return the test samples, each once."""
         return self._loader("test")
 
+    def evaluation_dataloader(self, split: Split) -> "ResumableLoader":
+        """Return the samples of any split as in evaluation: each once, nothing random."""
+        return self._loader(split)
+
     @property
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
