@@ -15,7 +15,6 @@ from torch.nn.modules.dropout import _DropoutNd
 NormMode = Literal["running", "batch", "instance", "recalibrated"]
 Preset = Literal["standard", "paper"]
 
-DROPOUT_SEED = 0
 PASSES = 2  # of a recalibration
 
 
@@ -63,20 +62,21 @@ def as_mode(inference: Preset | InferenceMode) -> InferenceMode:
     return PRESETS[inference]
 
 
-def run(network: nn.Module, pictures: Tensor, mode: InferenceMode) -> Tensor:
+def run(network: nn.Module, pictures: Tensor, mode: InferenceMode, seed: int = 0) -> Tensor:
     """Run a network in a mode.
 
     Args:
         network: takes a batch of pictures and returns as many. It is left as it was.
         pictures: N x C x H x W.
         mode: the mode. But for norm ``batch`` the result for a picture depends on nothing but the picture.
+        seed: of the noise of dropout.
     """
     with in_mode(network, mode):
         if not mode.dropout:
             return network(pictures)
         # A mask has the shape of a batch, so a picture has the same noise only if it is always as many: alone.
         parts = [pictures] if mode.norm == "batch" else pictures.split(1)
-        return torch.cat([_with_fixed_noise(network, part) for part in parts])
+        return torch.cat([_with_noise(network, part, seed) for part in parts])
 
 
 @contextmanager
@@ -111,11 +111,11 @@ def _by_instance(norm: _BatchNorm, x: Tensor) -> Tensor:
     return F.instance_norm(x, None, None, norm.weight, norm.bias, use_input_stats=True, eps=norm.eps)
 
 
-def _with_fixed_noise(network: nn.Module, pictures: Tensor) -> Tensor:
+def _with_noise(network: nn.Module, pictures: Tensor, seed: int) -> Tensor:
     """Run a network with a seed of its own; the random numbers of the rest of the program stay as they are."""
     device = pictures.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(DROPOUT_SEED)
+        torch.manual_seed(seed)
         return network(pictures)
 
 

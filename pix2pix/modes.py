@@ -40,12 +40,14 @@ class ModesCommand(Pix2PixCommands):
 
         Args:
             command: its name.
-            options: its words.
+            options: its words: the checkpoint, and options of a fit.
         """
+        if options and not options[0].startswith("-"):
+            options = ["--ckpt_path", *options]
         words = with_configuration(options, cls.program, cls.demo)
         line = cls(prog=f"{cls.program} {command}", description=DESCRIPTION, args=words)
         if line.option("ckpt_path") is None:
-            raise ValueError(f"{command} needs --ckpt_path, such as runs/NAME/TIME/checkpoints/best.ckpt")
+            raise ValueError(f"{command} needs a checkpoint: modes runs/NAME/TIME/checkpoints/best.ckpt")
         trainer = {name: line.option("trainer")[name] for name in ("accelerator", "precision")}
         compare_modes(Path(line.option("ckpt_path")), line.datamodule, line.option("samples")["count"], trainer)
 

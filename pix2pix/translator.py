@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
 from inference import DataError, Picture, build, read_checkpoint, write_picture
@@ -57,6 +57,18 @@ class Loaded(NamedTuple):
     recalibrated: bool
 
 
+class Spread(NamedTuple):
+    """What dropout leaves open of a translation.
+
+    Attributes:
+        mean: of the samples, as files have it.
+        std: their standard deviation in the units of the files, float32.
+    """
+
+    mean: Array
+    std: Array
+
+
 class Translator(Predictor):
     """Translate pictures with a trained model, as its checkpoint says: channels, values, depth and inference mode.
 
@@ -78,6 +90,8 @@ class Translator(Predictor):
             their own size.
         axes: how the arrays of files lie, ``yxc`` or ``cyx``; null is as in training.
         inference: the inference mode, a preset or an ``InferenceMode``; null is the model's own.
+        samples: translate each picture this often, each time with other noise of dropout, and give the mean and the
+            standard deviation: NAME_mean and NAME_std, in float32. Dropout must be on, as in the mode ``paper``.
 
     Raises:
         ValueError: the checkpoint cannot be read, an option is outside its range, or the device is not there.
@@ -94,6 +108,7 @@ class Translator(Predictor):
         size: Size | None = None,
         axes: Axes | None = None,
         inference: Preset | InferenceMode | None = None,
+        samples: int = 1,
     ) -> None:
         trained: Trained = load(Path(model)) if isinstance(model, str | Path) else model
         self._trained = trained
@@ -110,6 +125,11 @@ class Translator(Predictor):
         self.mode = trained.inference if inference is None else as_mode(inference)
         if isinstance(trained, Loaded):
             require_recalibrated(self.mode, trained.recalibrated)
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1; got {samples}")
+        if samples > 1 and not (self.mode.dropout and any(isinstance(m, nn.Dropout) for m in self.generator.modules())):
+            raise ValueError(f"samples {samples}: all would be alike, as there is no dropout; set inference to paper")
+        self.samples = samples
         self.size = height_width("size", size)
         self._tile = tile
         self._clipped = self._values = 0
@@ -130,7 +150,7 @@ class Translator(Predictor):
 
         Returns:
             The translation in the form of the target's files: for a tensor a tensor, for a picture of Pillow's one of
-            these where Pillow has its kind, otherwise an array; for a list a list.
+            these where Pillow has its kind, otherwise an array; for a list a list. With ``samples`` a :class:`Spread`.
 
         Raises:
             DataError: a picture cannot be read, or has channels that do not fit.
@@ -169,6 +189,8 @@ class Translator(Predictor):
             ending = ".tif"  # of as many pages
         elif ending not in KEEPS_ALL:
             ending = ending_for(dtype, channels)
+        if self.samples > 1:
+            return [job.stem.with_name(f"{job.stem.name}{name}") for name in (f"_mean{ending}", "_std.tif")]
         if job.target is None:
             return [job.stem.with_name(job.stem.name + ending)]
         if self.formats.neighbors is None:
@@ -177,8 +199,12 @@ class Translator(Predictor):
             raise DataError(f"{job.target}: slices are written as the pages of a TIFF; give it the ending .tif")
         return [job.target]
 
-    def write(self, job: Job, picture: Picture, result: Array) -> None:
+    def write(self, job: Job, picture: Picture, result: Array | Spread) -> None:
         """Write a translation; of a stack as many pages."""
+        if isinstance(result, Spread):
+            for file, array in zip(self.targets(job, picture), result, strict=True):
+                write_picture(file, array)
+            return
         (file,) = self.targets(job, picture)
         if self.formats.neighbors is None:
             write_picture(file, result)
@@ -212,16 +238,28 @@ class Translator(Predictor):
 
     @torch.no_grad()
     def run(self, pictures: Tensor) -> Tensor:
-        """Translate N x C x H x W in [-1, 1], of any size; in float32, on the generator's device."""
+        """Translate N x C x H x W in [-1, 1], of any size; in float32, on the generator's device.
+
+        With ``samples`` the mean and then the standard deviation, along channels.
+        """
         height, width = pictures.shape[-2:]
         padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self.least)
         with self.autocast:
-            output = run(self.generator, padded, self.mode)
-        return output[..., :height, :width].float()
+            outputs = [run(self.generator, padded, self.mode, seed).float() for seed in range(self.samples)]
+        output = outputs[0] if self.samples == 1 else torch.cat(torch.std_mean(torch.stack(outputs), 0)[::-1], 1)
+        return output[..., :height, :width]
 
-    def finish(self, outputs: Tensor, index: int, picture: Picture, prepared: Tensor) -> Array:
+    def finish(self, outputs: Tensor, index: int, picture: Picture, prepared: Tensor) -> Array | Spread:
         """Return a translation as files have it; NaN where the input was, if it can be."""
-        array = self.formats.target.to_array(outputs[index])
+        if self.samples == 1:
+            return self._to_array(outputs[index], prepared)
+        mean, std = outputs[index].chunk(2)
+        low, high = self.formats.target.range
+        units = (std / 2 * (high - low)).movedim(0, -1).cpu().numpy()
+        return Spread(self._to_array(mean, prepared), units)
+
+    def _to_array(self, output: Tensor, prepared: Tensor) -> Array:
+        array = self.formats.target.to_array(output)
         unknown = prepared.isnan().any(0)
         if array.dtype.kind == "f" and unknown.any():
             array[unknown.cpu().numpy()] = np.nan
@@ -248,9 +286,12 @@ class Translator(Predictor):
 
     def is_large(self, picture: Picture) -> bool:
         """Return whether a picture is larger than a tile, or a stack of slices."""
-        if self.formats.neighbors is not None:
-            return True
-        return self._needs_tiles(picture)
+        large = self.formats.neighbors is not None or self._needs_tiles(picture)
+        if large and self.samples > 1:
+            raise DataError(
+                f"{picture.name}: samples are taken of whole pictures alone; set tile to {max(picture.size)}"
+            )
+        return large
 
     def _needs_tiles(self, picture: Picture) -> bool:
         longest = max(picture.size)
@@ -269,7 +310,7 @@ class Translator(Predictor):
             for part in run_in_tiles(self.generator, read, plan, batch=batch, progress=progress):
                 seam = max(seam, part.seam)
                 own = self.prepare(picture.part(part.box)) if self.formats.input.nan == "mask" else torch.zeros(1, 1, 1)
-                yield part.box, self.finish(part.output.float()[None], 0, picture, own)
+                yield part.box, self._to_array(part.output.float(), own)
         if not plan.exact:
             low, high = self.formats.target.range
             self._seams.append(
@@ -291,7 +332,7 @@ class Translator(Predictor):
             else:
                 prepared = [self.prepare(each) for each in group]
                 outputs = self.run(torch.stack(prepared).to(self.device))
-                results += [self.finish(outputs, i, group[i], prepared[i]) for i in range(len(group))]
+                results += [self._to_array(output, own) for output, own in zip(outputs, prepared, strict=True)]
             progress(len(results), len(pages))
         return np.concatenate(results, 2)
 

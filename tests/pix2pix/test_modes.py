@@ -42,7 +42,7 @@ def test_a_run_s_checkpoint_is_measured_in_every_mode_and_drawn(capsys: pytest.C
     last = the_run() / "checkpoints" / "last.ckpt"
     before = last.read_bytes()
     capsys.readouterr()
-    main(["modes", "--ckpt_path", str(last), "--samples.count", "2"])
+    main(["modes", str(last), "--samples.count", "2"])
     said = capsys.readouterr().out
     measured = rows(said)
     assert list(measured) == ["standard", "recalibrated", "instance", "batch", "paper"]
@@ -61,7 +61,7 @@ def test_a_run_s_checkpoint_is_measured_in_every_mode_and_drawn(capsys: pytest.C
 def test_recalibrated_is_what_a_run_in_that_mode_validates_with(capsys: pytest.CaptureFixture[str]) -> None:
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
     checkpoint = the_run() / "checkpoints" / "last.ckpt"
-    main(["modes", "--ckpt_path", str(checkpoint)])
+    main(["modes", str(checkpoint)])
     by_command = rows(capsys.readouterr().out)["recalibrated"]
     again = ["--trainer.max_epochs", "1", "--name", "b", "--model.inference.norm", "recalibrated"]
     main(["fit", "--config", "small.yaml", *again])
@@ -72,8 +72,8 @@ def test_recalibrated_is_what_a_run_in_that_mode_validates_with(capsys: pytest.C
 
 def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     said, code = PIX2PIX.fails(capsys, "modes", "--config", "small.yaml")
-    assert ("modes needs --ckpt_path" in said, code) == (True, 1)
-    said, code = PIX2PIX.fails(capsys, "modes", "--config", "small.yaml", "--ckpt_path", "absent.ckpt")
+    assert ("modes needs a checkpoint" in said, code) == (True, 1)
+    said, code = PIX2PIX.fails(capsys, "modes", "absent.ckpt", "--config", "small.yaml")
     assert ("absent.ckpt: no such file" in said, code) == (True, 1)
 
 
@@ -131,7 +131,7 @@ def test_the_command_line_wins_over_the_checkpoint(capsys: pytest.CaptureFixture
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1", "--model.inference", "paper"])
     checkpoint = str(the_run() / "checkpoints" / "best.ckpt")
     capsys.readouterr()
-    main(["modes", "--ckpt_path", checkpoint])
+    main(["modes", checkpoint])
     measured = rows(capsys.readouterr().out)
     for words, name in (([], "paper"), (["--model.inference", "standard"], "standard")):
         main(["validate", "--ckpt_path", checkpoint, "--name", name, *words])

@@ -10,9 +10,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from inference import DataError, Picture, open_picture, write_picture
-from inference.modes import InferenceMode
+from inference import DataError, InferenceMode, Picture, open_picture, run, write_picture
 from inference.pictures import Array
+from inference.sizes import pad
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
 from pix2pix.data import Stacks, TwoFolders
 from tests.pix2pix.training import quiet_trainer
@@ -233,6 +233,49 @@ def test_the_mode_may_be_another_one(checkpoint: Path) -> None:
     own = Translator(checkpoint, device="cpu", inference=InferenceMode("instance"))(picture)
     statistics = "batch" in str(checkpoint)
     assert np.array_equal(standard, own) != statistics
+
+
+def test_samples_give_a_mean_and_a_spread(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Pix2Pix(UNetGenerator(levels=7, base_channels=4), PatchDiscriminator(base_channels=4, layers=1))
+    noisy = {"device": "cpu", "inference": "paper"}
+    picture = np.full((40, 50, 3), 99, np.uint8)
+    spread = Translator(model, samples=5, **noisy)(picture)  # type: ignore[arg-type]
+    padded = Translator(model, **noisy)  # type: ignore[arg-type]
+    prepared = pad(padded.prepare(Picture.of(picture))[None], 128)
+    outputs = [run(model.generator, prepared, InferenceMode("instance", dropout=True), seed) for seed in range(5)]
+    values = (torch.stack(outputs)[:, 0, :, :40, :50].detach().movedim(1, -1).numpy() + 1) * 127.5
+    assert np.abs(spread.mean - values.mean(0)).max() <= 0.51
+    assert spread.std.dtype == np.float32
+    assert np.allclose(spread.std, values.std(0, ddof=1), atol=1e-3)
+    assert spread.std.max() > 0
+
+    write_picture(tmp_path / "a.png", picture)
+    report = Translator(model, samples=5, **noisy).predict_files([tmp_path / "a.png"], tmp_path / "out")  # type: ignore[arg-type]
+    assert report.failed == []
+    assert np.array_equal(open_picture(tmp_path / "out" / "a_mean.png").read(), spread.mean)
+    assert np.array_equal(open_picture(tmp_path / "out" / "a_std.tif").read(), spread.std)
+    with pytest.raises(DataError, match="samples are taken of whole pictures alone; set tile to 50"):
+        Translator(model, samples=5, tile=32, **noisy)(picture)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 3}, "samples 3: all would be alike, as there is no dropout; set inference to paper"),
+        ({"samples": 0}, "samples must be at least 1; got 0"),
+        ({"tile": 0}, "tile must be at least 1; got 0"),
+        ({"size": (0, 4)}, r"size must be at least 1; got \(0, 4\)"),
+        ({"inference": "odd"}, "inference must be one of standard, paper"),
+        (
+            {"inference": InferenceMode("recalibrated")},
+            "this checkpoint was not written after a validation in this mode",
+        ),
+    ],
+)
+def test_bad_options_are_refused(checkpoint: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Translator(checkpoint, device="cpu", **options)
 
 
 def test_what_the_checkpoint_says_is_told(checkpoint: Path) -> None:
