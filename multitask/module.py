@@ -12,7 +12,7 @@ from torch.optim import AdamW, Optimizer
 from torchvision.utils import make_grid
 
 from inference import build, factory, recipe_of
-from inference.sizes import Size, pad, padded_size
+from inference.sizes import Size, height_width, pad, padded_size
 from losses import FixedWeighting, Weighting
 from losses.weighting import Likelihood
 from multitask.data import SceneData
@@ -105,6 +105,7 @@ class MultiTask(Model):
         self.tasks = nn.ModuleDict(tasks)
         self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in tasks.items()})
         self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
+        self.resize: Size | None = None  # what the scenes of the training were resized to
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
@@ -121,8 +122,9 @@ class MultiTask(Model):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Find the heads of a checkpoint that was written before 0.2.0, when each was in its task."""
+        """Take over the size of its scenes, and find the heads that before 0.2.0 were in their tasks."""
         super().on_load_checkpoint(checkpoint)
+        self.resize = height_width("resize", (checkpoint.get("data") or {}).get("resize"))
         state = checkpoint["state_dict"]
         for key in list(state):
             if (moved := re.sub(r"^tasks\.(\w+)\.head\.", r"heads.\1.", key)) != key:
@@ -162,6 +164,7 @@ class MultiTask(Model):
     def setup(self, stage: str) -> None:
         """Require that each task finds its target somewhere, before anything starts."""
         if isinstance(data := self.data, SceneData):
+            self.resize = data.resize
             needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
             for split in needed.get(stage, ()):
                 data.check_targets(split, {name: task.target for name, task in self.named_tasks().items()})

@@ -12,6 +12,7 @@ from inference.files import Job, check_targets
 from inference.predictor import Precision
 from losses import at_least_float32
 from multitask.data.files import to_image
+from multitask.data.transforms import resize_image
 from multitask.module import MultiTask
 from multitask.tasks.writing import Place, Written
 
@@ -25,7 +26,9 @@ class Predictor(predictor.Predictor):
         >>> predictor("kitchen.jpg")["depth"]  # 1 x H x W, in meters  # doctest: +SKIP
 
     A picture of any size is padded to what the encoder takes, by reflection, and what is predicted cropped to its size;
-    only what is said of the whole picture, as by ``Classification``, is said of the padded one.
+    only what is said of the whole picture, as by ``Classification``, is said of the padded one. If the scenes of the
+    training were resized, pictures are too, and what is predicted is brought back to their size: dense predictions
+    bilinearly before they are decoded, boxes by their corners.
 
     Args:
         model: a checkpoint's file, or a model, which is put into evaluation mode.
@@ -86,8 +89,10 @@ class Predictor(predictor.Predictor):
 
     def run(self, pictures: Tensor) -> dict[str, Any]:
         """Predict N x 3 x H x W in [0, 1], of any size: for each task the values of the batch."""
+        height, width = pictures.shape[2:]
+        resized = pictures if self.model.resize is None else resize_image(pictures, self.model.resize)
         with self.autocast:
-            return self.model.values(pictures)
+            return self.model.values(resized, (height, width))
 
     def finish(self, outputs: dict[str, Any], index: int, picture: Picture, prepared: Tensor) -> dict[str, Any]:
         """Return the values for one picture, on the CPU."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from inference import DataError, open_picture, write_picture
@@ -26,7 +27,10 @@ from multitask import (
     Task,
 )
 from multitask.data import Folders
+from multitask.data.transforms import resize_image
 from multitask.tasks.task import palette
+from tests.multitask.scenes import small_data
+from tests.training.applications import quiet_trainer
 
 NAMES = ("wall", "floor", "bed")
 RANDOM = np.random.default_rng(0)
@@ -145,6 +149,32 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "hyper_parameters": {"generator": 1}}, tmp_path / "a.ckpt")
     with pytest.raises(ValueError, match=r"a\.ckpt: a checkpoint of another model than multitask"):
         Predictor(tmp_path / "a.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore:You are using a custom batch sampler")
+def test_a_model_that_was_trained_on_resized_scenes_resizes_pictures(tmp_path: Path) -> None:
+    model = make({"seg": Segmentation(3, width=8), "depth": Depth(width=8), "boxes": Detection(2, width=8)})
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    data = small_data(tmp_path / "data", resize=(32, 40))
+    trainer.fit(model.train(), datamodule=data)
+    file = tmp_path / "last.ckpt"
+    trainer.save_checkpoint(file)
+    picture = random_picture(16, 24)
+    values = Predictor(file, device="cpu")(picture)
+    assert_same(Predictor(model, device="cpu")(picture), values)
+    images = resize_image(torch.from_numpy(picture).movedim(-1, 0)[None] / 255, (32, 40))
+    with torch.no_grad():
+        predictions = model.eval()(images)
+    smooth = F.interpolate(predictions["depth"], (16, 24), mode="bilinear", align_corners=False)
+    assert_close(values["depth"], smooth[0])
+    assert (values["seg"].shape, values["boxes"]["boxes"].shape[1:]) == ((16, 24), (4,))
+    whole = model.tasks["boxes"].decode(predictions["boxes"])[0]
+    assert_close(values["boxes"]["scores"], whole["scores"])
+    assert_close(values["boxes"]["boxes"], whole["boxes"] * torch.tensor([24 / 40, 0.5, 24 / 40, 0.5]))
+    again = small_data(tmp_path / "data")
+    batches = trainer.predict(MultiTask.load_from_checkpoint(file), datamodule=again, ckpt_path=file)
+    assert batches is not None
+    assert batches[0]["depth"].shape == (2, 1, 32, 40)  # without its being said again
 
 
 # --- files
