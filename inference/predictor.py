@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from inference.files import Job, check_targets, jobs
-from inference.pictures import Axes, Picture, open_picture
+from inference.pictures import Axes, DataError, Picture, open_picture
 
 Precision = Literal["32", "bf16"]
 Progress = Callable[[int, int], None]  # takes how many parts are done, and how many there are
@@ -36,6 +36,21 @@ class Report(NamedTuple):
     written: int
     failed: list[str]
     notes: list[str]
+
+    def tell(self, done: str) -> None:
+        """Print the notes, and what failed.
+
+        Args:
+            done: what should have become of the pictures, such as "translated".
+
+        Raises:
+            DataError: something failed.
+        """
+        for line in [*self.notes, *(f"failed: {line}" for line in self.failed)]:
+            print(line)
+        if self.failed:
+            everything = self.written + len(self.failed)
+            raise DataError(f"{len(self.failed)} of {everything} pictures could not be {done}, named above")
 
 
 class Predictor(ABC):
@@ -72,6 +87,14 @@ class Predictor(ABC):
         """Open a picture."""
         return open_picture(file, axes=self.axes)
 
+    def picture_of(self, value: Any) -> Picture:
+        """Make a picture of the path of a file, or of what :meth:`inference.Picture.of` takes.
+
+        Raises:
+            DataError: it cannot be read, or is of another kind.
+        """
+        return self.open(Path(value)) if isinstance(value, str | Path) else Picture.of(value)
+
     def sources(self, inputs: Sequence[Path]) -> list[Path]:
         """Return where to look for pictures."""
         return list(inputs)
@@ -95,6 +118,14 @@ class Predictor(ABC):
     @abstractmethod
     def write(self, job: Job, picture: Picture, result: Any) -> None:
         """Write the result of a picture."""
+
+    def around(self, found: Sequence[Job], overwrite: bool) -> AbstractContextManager[None]:
+        """Return the context in which these pictures are predicted: for what is written of all of them together.
+
+        Raises:
+            DataError: when it is entered: results cannot be written, and so nothing is.
+        """
+        return nullcontext()
 
     def is_large(self, picture: Picture) -> bool:
         """Return whether a picture is too large to be run whole, and goes in parts."""
@@ -149,7 +180,8 @@ class Predictor(ABC):
             DataError: an input is not there, or two would go to one place; nothing has been written then.
         """
         found = jobs(self.sources([Path(each) for each in inputs]), Path(out))
-        return _Files(self, overwrite).run(found)
+        with self.around(found, overwrite):
+            return _Files(self, overwrite).run(found)
 
 
 class _Opened(NamedTuple):

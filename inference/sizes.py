@@ -21,6 +21,24 @@ class Box(NamedTuple):
 Read = Callable[[Box], Tensor]  # the pixels of a box of some picture, C x height x width
 
 
+def height_width(name: str, size: int | Size | None) -> Size | None:
+    """Return a size as height and width; one number is a square's.
+
+    Args:
+        name: what messages call it.
+        size: at least 1; None stays.
+
+    Raises:
+        ValueError: a side below 1.
+    """
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise ValueError(f"{name} must be at least 1; got {size}")
+    return height, width
+
+
 def padded_size(size: Size, stride: int, least: int = 1) -> Size:
     """Return the size of the smallest picture that a network takes and that holds one of ``size``.
 

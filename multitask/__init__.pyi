@@ -1,6 +1,7 @@
 from .data import SceneData
 from .encoders import EfficientNetLite0Encoder, Encoder, ResNetEncoder, SmallEncoder
 from .module import MultiTask
+from .predictor import Predictor
 from .tasks import Classification, Depth, Detection, Normals, Segmentation, Task
 
 __version__: str
@@ -13,6 +14,7 @@ __all__ = [
     "Encoder",
     "MultiTask",
     "Normals",
+    "Predictor",
     "ResNetEncoder",
     "SceneData",
     "Segmentation",

@@ -14,7 +14,9 @@ COMMANDS = {
     "fit": Command("Train a model and test its best checkpoint; without --config, on the demo's rooms.", RUNS),
     "validate": Command("Evaluate a checkpoint on the validation scenes.", RUNS),
     "test": Command("Evaluate a checkpoint on the test scenes, beside baselines.", RUNS),
-    "predict": Command("Predict all tasks for the test scenes with a checkpoint and write them.", RUNS),
+    "predict": Command(
+        "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
+    ),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

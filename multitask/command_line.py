@@ -8,7 +8,7 @@ from training.callbacks import Panels
 
 
 class MultiTaskCommands(CommandLine):
-    """``fit``, ``validate``, ``test`` and ``predict`` of several tasks."""
+    """``fit``, ``validate`` and ``test`` of several tasks."""
 
     program = "multitask"
     model_type = MultiTask

@@ -12,6 +12,7 @@ from torch.optim import AdamW, Optimizer
 from torchvision.utils import make_grid
 
 from inference import build, factory, recipe_of
+from inference.sizes import Size, height_width, pad, padded_size
 from losses import FixedWeighting, Weighting
 from losses.weighting import Likelihood
 from multitask.data import SceneData
@@ -104,6 +105,7 @@ class MultiTask(Model):
         self.tasks = nn.ModuleDict(tasks)
         self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in tasks.items()})
         self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
+        self.resize: Size | None = None  # what the scenes of the training were resized to
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
@@ -120,21 +122,40 @@ class MultiTask(Model):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Find the heads of a checkpoint that was written before 0.2.0, when each was in its task."""
+        """Take over the size of its scenes, and find the heads that before 0.2.0 were in their tasks."""
         super().on_load_checkpoint(checkpoint)
+        self.resize = height_width("resize", (checkpoint.get("data") or {}).get("resize"))
         state = checkpoint["state_dict"]
         for key in list(state):
             if (moved := re.sub(r"^tasks\.(\w+)\.head\.", r"heads.\1.", key)) != key:
                 state[moved] = state.pop(key)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Predict everything for pictures N x 3 x H x W."""
-        features = self._features(images)
-        return {name: head(features, images.shape[2:]) for name, head in self.heads.items()}
+    def forward(self, images: Tensor, size: Size | None = None) -> dict[str, Any]:
+        """Predict everything for pictures N x 3 x H x W, of any size.
+
+        They are padded to what the encoder takes, by reflection, and predictions are cropped.
+
+        Args:
+            images: in [0, 1].
+            size: height and width that the predictions are brought to, if the images were resized before.
+        """
+        features, inside = self._features(images), _size_of(images)
+        return {name: self._predict(name, features, inside, size or inside) for name in self.heads}
+
+    def values(self, images: Tensor, size: Size | None = None) -> dict[str, Any]:
+        """Predict as :meth:`forward`, and decode: for each task, by its name, values in the form of its target."""
+        predictions = self(images, size)
+        return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
 
     def _features(self, images: Tensor) -> Tensor:
+        if padded_size(_size_of(images), self.encoder.stride) != _size_of(images):
+            images = pad(images, self.encoder.stride)
         features: Tensor = self.neck(self.encoder(images.contiguous(memory_format=torch.channels_last)))
         return features
+
+    def _predict(self, name: str, features: Tensor, inside: Size, size: Size) -> Any:
+        prediction = self.heads[name](features, padded_size(inside, self.encoder.stride))
+        return self.named_tasks()[name].at_size(prediction, inside, size)
 
     def named_tasks(self) -> dict[str, Task]:
         """Return the tasks by their names."""
@@ -143,6 +164,7 @@ class MultiTask(Model):
     def setup(self, stage: str) -> None:
         """Require that each task finds its target somewhere, before anything starts."""
         if isinstance(data := self.data, SceneData):
+            self.resize = data.resize
             needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
             for split in needed.get(stage, ()):
                 data.check_targets(split, {name: task.target for name, task in self.named_tasks().items()})
@@ -166,9 +188,9 @@ class MultiTask(Model):
         return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
 
     def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        size = batch["image"].shape[2:]
+        size = _size_of(batch["image"])
         predictions = {
-            name: self.heads[name](features[name], size)
+            name: self._predict(name, features[name], size, size)
             for name, task in self.named_tasks().items()
             if task.target in batch
         }
@@ -215,8 +237,7 @@ class MultiTask(Model):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Predict a batch: for each task, by its name, values in the form of its target."""
-        predictions = self(batch["image"])
-        return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
+        return self.values(batch["image"])
 
     def _evaluate(self, batch: Batch, metrics: TaskMetrics) -> None:
         predictions = self(batch["image"])
@@ -234,12 +255,11 @@ class MultiTask(Model):
 
     def draw_sample(self, batch: Batch) -> list[Tensor]:
         """Draw the image of a batch of one, then target and prediction of each task; gray where there is no target."""
-        image, predictions = batch["image"], self(batch["image"])
-        image = image.float()
+        image, values = batch["image"].float(), self.values(batch["image"])
         column = [image]
         for name, task in self.named_tasks().items():
             target = task.draw(batch[task.target], image) if task.target in batch else torch.full_like(image, 0.5)
-            column += [target, task.draw(task.decode(predictions[name]), image)]
+            column += [target, task.draw(values[name], image)]
         return [picture[0] for picture in column]
 
     def predictions(self, prediction: dict[str, Any], batch: Batch) -> Iterator[Prediction]:
@@ -258,6 +278,11 @@ class MultiTask(Model):
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _size_of(images: Tensor) -> Size:
+    height, width = images.shape[2:]
+    return height, width
 
 
 def _scene_to_blame(task: Task, batch: Batch) -> str:

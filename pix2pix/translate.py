@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from inference import DataError
 from pix2pix.translator import Translator
 
 
@@ -27,11 +26,4 @@ def translate(checkpoint: str, inputs: list[str], out: str, *, overwrite: bool =
     translator = Translator(checkpoint, **options)
     for line in translator.describe():
         print(line)
-    report = translator.predict_files(inputs, out, overwrite=overwrite)
-    for line in report.notes:
-        print(line)
-    for line in report.failed:
-        print(f"failed: {line}")
-    if report.failed:
-        everything = report.written + len(report.failed)
-        raise DataError(f"{len(report.failed)} of {everything} pictures could not be translated, named above")
+    translator.predict_files(inputs, out, overwrite=overwrite).tell("translated")

@@ -19,12 +19,12 @@ from inference.pictures import Array, Axes, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
 from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
 from inference.predictor import Precision, Predictor, Progress, batches
-from inference.sizes import Box, pad
+from inference.sizes import Box, height_width, pad
 from inference.tiles import default_tile, plan_tiles, run_in_tiles
 from pix2pix.data.formats import UNKNOWN, PairFormats
 from pix2pix.data.inputs import STACKS, input_folders, open_input
 from pix2pix.data.stacks import with_neighbors
-from pix2pix.data.transforms import Size, height_width, resize
+from pix2pix.data.transforms import Size, resize
 from pix2pix.generators import Generator
 
 RECALIBRATED = "recalibrated_statistics"  # what a checkpoint says of its running statistics
@@ -156,9 +156,9 @@ class Translator(Predictor):
             DataError: a picture cannot be read, or has channels that do not fit.
         """
         if isinstance(pictures, list | tuple):
-            arrays = self.results(self._open_any(each) for each in pictures)
+            arrays = self.results(self.picture_of(each) for each in pictures)
             return [like(array, each) for array, each in zip(arrays, pictures, strict=True)]
-        return like(next(self.results([self._open_any(pictures)])), pictures)
+        return like(next(self.results([self.picture_of(pictures)])), pictures)
 
     def describe(self) -> list[str]:
         """Return in lines what the checkpoint says: the pictures that go in and come out, and the mode."""
@@ -167,9 +167,6 @@ class Translator(Predictor):
             *(f"{side}: {format.describe()}" for side, format in sides),
             f"batch norm: {self.mode.norm}   dropout: {'on' if self.mode.dropout else 'off'}   device: {self.device}",
         ]
-
-    def _open_any(self, value: Any) -> Picture:
-        return self.open(Path(value)) if isinstance(value, str | Path) else Picture.of(value)
 
     # --- files
 

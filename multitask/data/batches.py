@@ -8,12 +8,11 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from inference import DataError
-from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene
+from multitask.data.scenes import Scene, unknown_value
+from multitask.data.transforms import pad_scene
 
-UNKNOWN_CLASS = 255
 
-
-def collate(scenes: Sequence[Scene]) -> Scene:
+def collate(scenes: Sequence[Scene], pad: bool = False) -> Scene:
     """Stack the scenes of a batch; what a scene lacks is unknown in it, and what no scene knows is left out.
 
     Unknown are classes of 255 (of pixels and of whole pictures), depths of 0 and normals of zeros. So a task without a
@@ -21,6 +20,7 @@ def collate(scenes: Sequence[Scene]) -> Scene:
 
     Args:
         scenes: one or more, as a layout or an augmentation returns them.
+        pad: whether scenes are padded to the height of the highest and the width of the widest; see :func:`pad_scene`.
 
     Returns:
         Tensors by name, N x ...; ``name``, a list of N strings; boxes as a list of N dictionaries as torchvision's
@@ -35,6 +35,9 @@ def collate(scenes: Sequence[Scene]) -> Scene:
     for name, scene in zip(names, scenes, strict=True):
         if "image" not in scene:
             raise DataError(f"{name}: there is no image")
+    if pad:
+        sides = [max(sides) for sides in zip(*(scene["image"].shape[-2:] for scene in scenes), strict=True)]
+        scenes = [pad_scene(scene, (sides[0], sides[1])) for scene in scenes]
     batch: Scene = {"name": names}
     for key in dict.fromkeys(key for scene in scenes for key in scene if key != "name"):
         values = [scene.get(key) for scene in scenes]
@@ -43,7 +46,7 @@ def collate(scenes: Sequence[Scene]) -> Scene:
             batch[key] = [_boxes_of(scene, key) for scene in scenes]
         elif not _belongs_to_boxes(key, scenes):
             stacked = _stack(key, values, example, names)
-            unknown = _unknown_value(example)
+            unknown = unknown_value(example)
             if unknown is None or not (stacked == unknown).all():
                 batch[key] = stacked
     return batch
@@ -61,7 +64,7 @@ def _belongs_to_boxes(key: str, scenes: Sequence[Scene]) -> bool:
 
 
 def _stack(key: str, values: list[Any], example: Tensor, names: list[str]) -> Tensor:
-    unknown = _unknown_value(example)
+    unknown = unknown_value(example)
     for name, value in zip(names, values, strict=True):
         if value is None and unknown is None:
             raise DataError(f"{name}: there is no {key}, other scenes have one, and no value of it means unknown")
@@ -69,17 +72,10 @@ def _stack(key: str, values: list[Any], example: Tensor, names: list[str]) -> Te
             first = names[next(number for number, other in enumerate(values) if other is not None)]
             raise DataError(
                 f"{name}: {key} is {_by(value)}, and that of {first} {_by(example)}; "
-                "the scenes of a batch must have one size"
+                "the scenes of a batch must have one size: set the data's resize, or pad"
             )
     filled = [torch.full_like(example, unknown or 0) if value is None else value for value in values]
     return torch.stack(filled).as_subclass(Tensor)
-
-
-def _unknown_value(example: Tensor) -> int | None:
-    if isinstance(example, DepthMap | InverseDepthMap | NormalMap):
-        return 0
-    class_of_picture = example.dim() == 0 and not example.is_floating_point()
-    return UNKNOWN_CLASS if isinstance(example, tv_tensors.Mask) or class_of_picture else None
 
 
 def _by(value: Tensor) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision import tv_tensors
 
-from inference import DataError, open_picture
+from inference import DataError, Picture, open_picture
 from inference.pictures import File, PictureFormat
 from multitask.data.scenes import NormalMap
 
@@ -16,15 +16,27 @@ IMAGE = PictureFormat(channels=3)  # what encoders take
 
 
 def read_image(file: File, name: str) -> tv_tensors.Image:
-    """Read a picture of integers, turned upright as its EXIF data say, as 3 x H x W in [0, 1].
+    """Read a picture, turned upright as its EXIF data say, as 3 x H x W in [0, 1]; see :func:`to_image`.
 
     Here as below, ``file`` is a path or an open file, ``name`` what messages call it, and what cannot be read or holds
     other values than it should is refused with DataError.
     """
-    picture = open_picture(file, name)
-    if picture.dtype.kind == "f":
-        raise DataError(f"{name}: {picture.dtype} have no range of their own; save them as uint8 or uint16")
-    values = IMAGE.read(picture)
+    return to_image(open_picture(file, name))
+
+
+def to_image(picture: Picture) -> tv_tensors.Image:
+    """Read a picture as 3 x H x W in [0, 1]: gray and with transparency too; integers by the range of their type.
+
+    Raises:
+        DataError: other channels, or floating point numbers that are not in [0, 1].
+    """
+    array = picture.read()
+    if array.dtype.kind == "f" and not ((array >= 0) & (array <= 1)).all():
+        raise DataError(
+            f"{picture.name}: {array.dtype} from {array.min():g} to {array.max():g}; divide them so that they are in "
+            "[0, 1], or take uint8 or uint16"
+        )
+    values = IMAGE.to_values(array, picture.name)
     return tv_tensors.Image(values if values.is_floating_point() else values / 255)
 
 

@@ -1,15 +1,18 @@
 """The data module of scenes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Generator
 
 from inference import DataError
+from inference.sizes import Size, height_width
 from multitask.data.batches import collate
 from multitask.data.rooms import Rooms
 from multitask.data.scenes import Scene, Scenes
+from multitask.data.transforms import resize_scene
 from training.data import EpochDataset, ResumableData, Split
 
 Augmentation = Callable[[Scene, Generator], Scene]
@@ -29,7 +32,12 @@ class SceneData(ResumableData[Scenes]):
         num_workers: processes that load scenes; 0 loads them in the main one.
         train_split: the split that is trained on.
         val_split: the split that chooses the best checkpoint.
-        test_split: the split of ``test`` and ``predict``.
+        test_split: the split of ``test``, and of the trainer's ``predict``.
+        resize: height and width, or one number for squares, that all scenes are resized to, before augmentation: images
+            interpolated, maps from the nearest pixels, boxes scaled. A model that is trained so resizes the pictures
+            that it predicts by itself. null leaves scenes at their size.
+        pad: whether scenes of unlike sizes are padded to the largest of their batch: the image with black, the targets
+            with what is unknown.
 
     Raises:
         ValueError: an option outside its range.
@@ -45,9 +53,28 @@ class SceneData(ResumableData[Scenes]):
         train_split: str = "train",
         val_split: str = "val",
         test_split: str = "test",
+        resize: int | Size | None = None,
+        pad: bool = False,
     ) -> None:
         super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split)
         self.augmentation = augmentation
+        self.resize = height_width("resize", resize)
+        self.pad = pad
+
+    def what_models_need(self) -> dict[str, Any]:
+        """Return the size that scenes are resized to, if they are."""
+        return {} if self.resize is None else {"resize": list(self.resize)}
+
+    def take_over(self, known: Mapping[str, Any]) -> None:
+        """Resize scenes as for the training of a checkpoint.
+
+        Raises:
+            ValueError: the data's own ``resize`` is another.
+        """
+        trained = height_width("resize", known["resize"])
+        if self.resize not in (None, trained):
+            raise ValueError(f"resize is {self.resize}, and {trained} in the checkpoint; leave it out")
+        self.resize = trained
 
     def dataset(self, split: Split, augment: bool = False) -> "SceneDataset":
         """Return the scenes of ``train``, ``val`` or ``test`` as the network sees them: ``dataset[epoch, index]``.
@@ -56,7 +83,7 @@ class SceneData(ResumableData[Scenes]):
             split: which.
             augment: as in training; otherwise as in evaluation, where nothing is random.
         """
-        return SceneDataset(self.layout(split), self.augmentation if augment else None)
+        return SceneDataset(self.layout(split), self.augmentation if augment else None, self.resize)
 
     def check_targets(self, split: Split, targets: Mapping[str, str]) -> None:
         """Require that each task finds its target, with something known in it, in one scene at least.
@@ -81,10 +108,10 @@ class SceneData(ResumableData[Scenes]):
                 "give some of them labels, or leave the task out"
             )
 
-    @staticmethod
-    def collate(samples: Sequence[Scene]) -> Scene:
-        """Build a batch of scenes; see :func:`multitask.data.collate`."""
-        return collate(samples)
+    @property
+    def collate(self) -> Callable[[Sequence[Scene]], Scene]:  # not a method, so that workers are sent no data module
+        """What builds a batch of scenes; see :func:`multitask.data.collate`."""
+        return partial(collate, pad=self.pad)
 
 
 class SceneDataset(EpochDataset[Scenes]):
@@ -93,15 +120,19 @@ class SceneDataset(EpochDataset[Scenes]):
     Args:
         scenes: what lies on disk.
         augmentation: what is done to them, if anything.
+        size: height and width that they are resized to before, if they are.
     """
 
-    def __init__(self, scenes: Scenes, augmentation: Augmentation | None) -> None:
+    def __init__(self, scenes: Scenes, augmentation: Augmentation | None, size: Size | None) -> None:
         super().__init__(scenes, augmentation is not None)
         self.augmentation = augmentation
+        self.size = size
 
     def sample(self, index: int, random: Generator | None) -> Scene:
-        """Read one scene and augment it."""
+        """Read one scene, resize and augment it."""
         scene = self.layout[index]
+        if self.size is not None:
+            scene = resize_scene(scene, self.size)
         if self.augmentation is None or random is None:
             return scene
         return self.augmentation(scene, random)

@@ -13,6 +13,8 @@ from training.data import Layout
 
 Scene = dict[str, Any]
 
+UNKNOWN_CLASS = 255
+
 
 class DepthMap(tv_tensors.Mask):  # type: ignore[misc]
     """Depth, 1 x H x W, floating point; 0 where it is unknown. A picture that is magnified shows what is nearer."""
@@ -82,6 +84,14 @@ def check_scene(scene: Scene, where: str) -> None:
             raise DataError(f"{where}: {name} has no value above 0; unknown depth is 0, or leave the map out")
         if isinstance(target, tv_tensors.BoundingBoxes):
             _check_boxes(scene, name, where)
+
+
+def unknown_value(target: Tensor) -> int | None:
+    """Return the value that stands for unknown in targets of this kind; None if there is none."""
+    if isinstance(target, DepthMap | InverseDepthMap | NormalMap):
+        return 0
+    class_of_picture = target.dim() == 0 and not target.is_floating_point()
+    return UNKNOWN_CLASS if isinstance(target, tv_tensors.Mask) or class_of_picture else None
 
 
 def _check_boxes(scene: Scene, name: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Augmentation of scenes: one geometry for the image and all that is known of it."""
+"""Augmentation and sizes of scenes: one geometry for the image and all that is known of it."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene
+from inference.sizes import Size
+from multitask.data.scenes import DepthMap, InverseDepthMap, NormalMap, Scene, unknown_value
 
 LEAST_LEFT = 0.25  # of the area of a box, for it to stay
 
@@ -89,3 +90,42 @@ def _drop_slivers(scene: Scene, name: str, least_areas: Tensor) -> None:
     scene[name] = tv_tensors.wrap(boxes[large], like=boxes)
     if f"{name}_classes" in scene:
         scene[f"{name}_classes"] = scene[f"{name}_classes"][large]
+
+
+def resize_scene(scene: Scene, size: Size) -> Scene:
+    """Return a scene at another size: the image interpolated, the maps from the nearest pixels, and boxes scaled.
+
+    Depths stay: the picture shows what it has shown.
+    """
+    return {name: _resized(value, size) for name, value in scene.items()}
+
+
+def resize_image(images: Tensor, size: Size) -> Tensor:
+    """Return images ... x 3 x H x W at another size, interpolated bilinearly, and averaged where they shrink."""
+    return F.resize(images, list(size), InterpolationMode.BILINEAR, antialias=True)
+
+
+def _resized(value: object, size: Size) -> object:
+    if isinstance(value, tv_tensors.Image):
+        return resize_image(value, size)
+    if isinstance(value, tv_tensors.BoundingBoxes):
+        return F.clamp_bounding_boxes(F.resize(tv_tensors.wrap(value.float(), like=value), list(size)))
+    if isinstance(value, tv_tensors.Mask):
+        rows, columns = (
+            ((torch.arange(new) + 0.5) * old / new).long() for new, old in zip(size, value.shape[-2:], strict=True)
+        )
+        return tv_tensors.wrap(value[..., rows.unsqueeze(1), columns], like=value)
+    return value
+
+
+def pad_scene(scene: Scene, size: Size) -> Scene:
+    """Return a scene extended at the bottom and at the right: the image by black, and the maps by what is unknown.
+
+    By black and not by a reflection, in which objects would be that no box says.
+    """
+    height, width = scene["image"].shape[-2:]
+    padding = [0, 0, size[1] - width, size[0] - height]
+    return {
+        name: F.pad(value, padding, fill=unknown_value(value) or 0) if isinstance(value, tv_tensors.TVTensor) else value
+        for name, value in scene.items()
+    }

@@ -1,6 +1,6 @@
 """The base of tasks that choose among classes, for a pixel or for a picture."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from losses import CrossEntropyLoss
-from multitask.tasks.task import Task
+from multitask.tasks.task import Task, class_names
 
 
 class ClassTask(Task):
@@ -19,16 +19,20 @@ class ClassTask(Task):
         target: the key of the batch that holds the classes.
         ignore_index: what is of this class does not count.
         width: channels of the head's hidden layer.
+        names: of the classes; None for their numbers.
     """
 
     likelihood = "categorical"
 
-    def __init__(self, classes: int, target: str, ignore_index: int, width: int) -> None:
+    def __init__(
+        self, classes: int, target: str, ignore_index: int, width: int, names: Sequence[str] | None = None
+    ) -> None:
         super().__init__(target, width)
         if classes < 2:
             raise ValueError(f"classes must be at least 2; got {classes}")
         self.classes = classes
         self.ignore_index = ignore_index
+        self.names = class_names(classes, names)
         self.cross_entropy = CrossEntropyLoss(ignore_index=ignore_index)
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:

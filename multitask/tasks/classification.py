@@ -1,14 +1,18 @@
 """Classification: one class for the whole picture."""
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from inference.pictures.files import whole_or_not_at_all
 from multitask.tasks.class_task import ClassTask
 from multitask.tasks.task import Better, paint
+from multitask.tasks.writing import Place, Written
 
 
 class Classification(ClassTask):
@@ -21,12 +25,20 @@ class Classification(ClassTask):
         target: the key of the batch that holds the classes.
         ignore_index: pictures of this class do not count.
         width: channels of the head's hidden layer.
+        names: of the classes, for what is written; null for their numbers.
     """
 
     better: ClassVar[Mapping[str, Better]] = {"accuracy": "higher"}
 
-    def __init__(self, classes: int, target: str = "class", ignore_index: int = 255, width: int = 64) -> None:
-        super().__init__(classes, target, ignore_index, width)
+    def __init__(
+        self,
+        classes: int,
+        target: str = "class",
+        ignore_index: int = 255,
+        width: int = 64,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(classes, target, ignore_index, width, names)
 
     def build_head(self, channels: int) -> nn.Module:
         """Build a head that takes the mean over the picture and computes a logit for each class."""
@@ -41,6 +53,26 @@ class Classification(ClassTask):
         band = images.shape[2] // 8
         colors = paint(values.long().view(-1, 1, 1).expand(-1, band, images.shape[3]), self.classes)
         return torch.cat([images[:, :, : images.shape[2] - band], colors], 2)
+
+    def files(self, place: Place, name: str) -> list[Path]:
+        """Return none: there is one file for all pictures."""
+        return []
+
+    def write(self, values: Tensor, place: Place, name: str) -> int:
+        """Return the class, for that file."""
+        return int(values)
+
+    def shared_files(self, place: Place) -> list[Path]:
+        """Return classes.csv, as ``Folders`` reads it; for a target of another name KIND.csv."""
+        return [place.folder / "classes.csv" if place.kind == "class" else place.shared(".csv")]
+
+    def write_shared(self, place: Place, pictures: Sequence[Written]) -> None:
+        """Write a row for each picture: its name, and the number and the name of its class."""
+        (file,) = self.shared_files(place)
+        with whole_or_not_at_all(file) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as lines:
+            rows = csv.writer(lines)
+            rows.writerow(["name", "class", "class_name"])
+            rows.writerows([each.source.name, each.kept, self.names[each.kept]] for each in pictures)
 
 
 class PictureHead(nn.Sequential):

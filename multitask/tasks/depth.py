@@ -1,15 +1,22 @@
 """Depth: how far away every pixel is."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
+from inference.pictures import to_picture, write_picture
+from inference.pictures.files import whole_or_not_at_all
 from losses import L1Loss
 from multitask.tasks.task import Better, DenseHead, Task
+from multitask.tasks.writing import Place, Written, write_json
 
+STEPS = 2**16 - 1  # of a picture of 16 bits
 SHADES = torch.tensor(
     [[0.99, 0.91, 0.15], [0.37, 0.79, 0.38], [0.13, 0.57, 0.55], [0.23, 0.32, 0.55], [0.27, 0.0, 0.33]]
 )
@@ -72,6 +79,38 @@ class Depth(Task):
         shades = SHADES.to(values.device)
         mixed = torch.lerp(shades[low], shades[low + 1], (place - low).unsqueeze(-1))
         return (mixed * known_depth(values[:, 0]).unsqueeze(-1)).movedim(-1, 1)
+
+    # --- files
+
+    @property
+    def unit(self) -> float:
+        """What a step of written depths is: the power of ten that lets 16 bits reach just beyond twice ``farthest``."""
+        return float(f"1e{math.ceil(math.log10(2 * self.farthest / STEPS))}")  # not 10**-3, which is not 0.001
+
+    def files(self, place: Place, name: str) -> list[Path]:
+        """Return KIND/NAME.png, and KIND_preview/NAME.png in colors."""
+        return [place.file(name, ".png"), place._replace(kind=f"{place.kind}_preview").file(name, ".png")]
+
+    def write(self, values: Tensor, place: Place, name: str) -> None:
+        """Write the depth as a gray picture of 16 bits, in steps of ``unit``, and as it is drawn.
+
+        Depths below 0 become 0, which is unknown, and those beyond 65535 steps end there.
+        """
+        file, preview = self.files(place, name)
+        for each in file, preview:
+            each.parent.mkdir(parents=True, exist_ok=True)
+        steps = (values[0].double() / self.unit).round().clamp(0, STEPS).nan_to_num()
+        write_picture(file, steps.numpy().astype(np.uint16)[..., None])
+        with whole_or_not_at_all(preview) as unfinished:
+            to_picture(self.draw(values[None], values[None])[0]).save(unfinished)
+
+    def shared_files(self, place: Place) -> list[Path]:
+        """Return KIND.json."""
+        return [place.shared(".json")]
+
+    def write_shared(self, place: Place, pictures: Sequence[Written]) -> None:
+        """Write the unit, by the name of the option of ``Folders``."""
+        write_json(place.shared(".json"), {"depth_unit": self.unit})
 
 
 class DepthErrors(Metric):

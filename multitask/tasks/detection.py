@@ -1,6 +1,7 @@
 """Detection: a box around every object, and its class."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -12,9 +13,11 @@ from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import batched_nms, clip_boxes_to_image
 from torchvision.utils import draw_bounding_boxes
 
+from inference.sizes import Size
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
 from multitask.tasks.fcos import FCOSHead, Places, assign, centerness
-from multitask.tasks.task import Better, Task, palette
+from multitask.tasks.task import Better, Task, class_names, palette
+from multitask.tasks.writing import Place, Written, write_json
 
 Boxes = dict[str, Tensor]
 
@@ -46,17 +49,26 @@ class Detection(Task):
         target: the key of the batch that holds the boxes.
         width: channels of the head's hidden layers.
         depth: hidden layers for the classes, and as many for the boxes, at least 0.
+        names: of the classes, for what is written; null for their numbers.
     """
 
     likelihood = "categorical"
     better: ClassVar[Mapping[str, Better]] = {"map": "higher", "map_50": "higher", "map_75": "higher"}
 
-    def __init__(self, classes: int, target: str = "boxes", width: int = 64, depth: int = 2) -> None:
+    def __init__(
+        self,
+        classes: int,
+        target: str = "boxes",
+        width: int = 64,
+        depth: int = 2,
+        names: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(target, width)
         if classes < 1 or depth < 0:
             raise ValueError(f"classes must be at least 1 and depth at least 0; got {classes} and {depth}")
         self.classes = classes
         self.depth = depth
+        self.names = class_names(classes, names)
         self.focal = BinaryFocalLoss(normalizer="positives")
         self.giou = GIoULoss(validate=False)  # check() covers the boxes
         self.bce = BCEWithLogitsLoss(validate=False)
@@ -115,17 +127,35 @@ class Detection(Task):
                 f"got {boxes[~fits.all(1)][0].tolist()}"
             )
 
+    def at_size(self, prediction: Places, inside: Size, size: Size) -> Places:
+        """Return the places of pictures, of those of the pictures after they were resized and padded."""
+        if inside != size:
+            scale = prediction.step.new_tensor([size[1] / inside[1], size[0] / inside[0]])
+            prediction = prediction._replace(
+                boxes=prediction.boxes * scale.repeat(2),
+                centers=prediction.centers * scale,
+                step=prediction.step * scale,
+            )
+        return prediction._replace(size=size)
+
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # the same
     @torch.no_grad()
     def decode(self, prediction: Places) -> list[Boxes]:
-        """Return each picture's detections, the best first: ``boxes`` D x 4 in the picture, ``labels``, ``scores``."""
+        """Return each picture's detections, the best first: ``boxes`` D x 4 in the picture, ``labels``, ``scores``.
+
+        Places in the padding are not asked.
+        """
         scores = (prediction.logits.sigmoid() * prediction.centerness.sigmoid().unsqueeze(-1)).sqrt()
+        inside = (prediction.centers < prediction.centers.new_tensor(prediction.size[::-1])).all(-1)
+        scores = scores * inside.unsqueeze(-1)
         detections = []
         for picture, boxes in zip(scores.flatten(1), prediction.boxes, strict=True):
             best, index = picture.topk(min(CANDIDATES, len(picture)))
             best, index = best[best > THRESHOLD], index[best > THRESHOLD]
             boxes = clip_boxes_to_image(boxes[index // self.classes], prediction.size)
             labels = index % self.classes
+            some = (boxes[:, 2:] > boxes[:, :2]).all(1)  # not what lies outside, and has become a line on the border
+            best, boxes, labels = best[some], boxes[some], labels[some]
             kept = batched_nms(boxes, best, labels, OVERLAP)[:DETECTIONS]
             detections.append({"boxes": boxes[kept], "labels": labels[kept], "scores": best[kept]})
         return detections
@@ -159,6 +189,36 @@ class Detection(Task):
         colors = (255 * palette(self.classes)).round().int().tolist()
         drawn = draw_bounding_boxes(image, boxes, colors=[tuple(colors[label]) for label in labels.tolist()])
         return drawn.to(image.device)  # it draws on the CPU, and leaves the picture there
+
+    # --- files
+
+    def files(self, place: Place, name: str) -> list[Path]:
+        """Return none: there is one file for all pictures."""
+        return []
+
+    def write(self, values: Boxes, place: Place, name: str) -> Boxes:
+        """Return the detections, for that file."""
+        return values
+
+    def shared_files(self, place: Place) -> list[Path]:
+        """Return KIND.json."""
+        return [place.shared(".json")]
+
+    def write_shared(self, place: Place, pictures: Sequence[Written]) -> None:
+        """Write the detections of all pictures in COCO's format of instances, with their scores."""
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for image, picture in enumerate(pictures):
+            height, width = picture.size
+            images.append({"id": image, "file_name": picture.source.name, "width": width, "height": height})
+            found = [picture.kept[key].tolist() for key in ("boxes", "labels", "scores")]
+            for (x1, y1, x2, y2), kind, score in zip(*found, strict=True):
+                box, area = [x1, y1, x2 - x1, y2 - y1], (x2 - x1) * (y2 - y1)
+                own = {"id": len(annotations) + 1, "image_id": image, "category_id": kind, "bbox": box}
+                annotations.append({**own, "area": area, "iscrowd": 0, "score": score})
+        categories = [{"id": number, "name": name} for number, name in enumerate(self.names)]
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        write_json(place.shared(".json"), content)
 
 
 class AveragePrecision(MeanAveragePrecision):

@@ -20,7 +20,7 @@ class Places(NamedTuple):
         logits: N x P x C, one for each class.
         boxes: N x P x 4, (x1, y1, x2, y2) in pixels, around their place.
         centerness: N x P, logits of how near the place is to the middle of its box.
-        centers: P x 2, (x, y) of the places in pixels.
+        centers: P x 2, (x, y) of the places in pixels; some may lie in padding, beyond ``size``.
         step: (x, y) between neighboring places in pixels.
         size: height and width of the pictures.
     """

@@ -1,15 +1,19 @@
 """Surface normals: which way every pixel faces."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 
+from inference.pictures import write_picture
 from losses import CosineLoss
 from multitask.tasks.task import Better, DenseHead, Task
+from multitask.tasks.writing import Place
 
 THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
 BINS_PER_DEGREE = 20
@@ -64,6 +68,16 @@ class Normals(Task):
         """Draw the three components as red, green and blue, from -1 (dark) to 1; unknown ones black."""
         pictures = (F.normalize(values.float(), dim=1) + 1) / 2
         return pictures * known_normals(values).unsqueeze(1)
+
+    def files(self, place: Place, name: str) -> list[Path]:
+        """Return KIND/NAME.png."""
+        return [place.file(name, ".png")]
+
+    def write(self, values: Tensor, place: Place, name: str) -> None:
+        """Write the components as red, green and blue of 8 bits: 127 times the component, plus 128."""
+        (file,) = self.files(place, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(file, (127 * values + 128).round().movedim(0, -1).numpy().astype(np.uint8))
 
 
 class NormalAngles(Metric):

@@ -1,14 +1,20 @@
 """Semantic segmentation: the class of every pixel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from PIL import Image
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassJaccardIndex
 
+from inference.pictures import write_picture
+from inference.pictures.files import whole_or_not_at_all
 from multitask.tasks.class_task import ClassTask
-from multitask.tasks.task import Better, DenseHead, paint
+from multitask.tasks.task import Better, DenseHead, paint, palette
+from multitask.tasks.writing import Place, Written, write_json
 
 
 class Segmentation(ClassTask):
@@ -21,12 +27,20 @@ class Segmentation(ClassTask):
         target: the key of the batch that holds the labels.
         ignore_index: pixels with this label do not count.
         width: channels of the head's hidden layer.
+        names: of the classes, for what is written; null for their numbers.
     """
 
     better: ClassVar[Mapping[str, Better]] = {"miou": "higher", "pixel_accuracy": "higher"}
 
-    def __init__(self, classes: int, target: str = "labels", ignore_index: int = 255, width: int = 64) -> None:
-        super().__init__(classes, target, ignore_index, width)
+    def __init__(
+        self,
+        classes: int,
+        target: str = "labels",
+        ignore_index: int = 255,
+        width: int = 64,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(classes, target, ignore_index, width, names)
 
     def build_head(self, channels: int) -> nn.Module:
         """Build a head that computes a logit for each class at every pixel."""
@@ -40,3 +54,39 @@ class Segmentation(ClassTask):
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Paint each class in its own color, and ignored pixels black."""
         return paint(values.long(), self.classes)
+
+    def files(self, place: Place, name: str) -> list[Path]:
+        """Return KIND/NAME.png."""
+        return [place.file(name, ".png")]
+
+    def write(self, values: Tensor, place: Place, name: str) -> None:
+        """Write the numbers of the classes as a picture whose palette has the colors that they are drawn in.
+
+        More than 256 classes, which no palette has, are gray values of 16 bits.
+        """
+        (file,) = self.files(place, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if self.classes > 256:
+            write_picture(file, values.numpy().astype(np.uint16)[..., None])
+            return
+        picture = Image.fromarray(values.numpy().astype(np.uint8), "P")
+        picture.putpalette([number for color in self._colors() for number in color])
+        with whole_or_not_at_all(file) as unfinished:
+            picture.save(unfinished)
+
+    def shared_files(self, place: Place) -> list[Path]:
+        """Return KIND.json."""
+        return [place.shared(".json")]
+
+    def write_shared(self, place: Place, pictures: Sequence[Written]) -> None:
+        """Write the number, the name and the color of each class."""
+        classes = enumerate(zip(self.names, self._colors(), strict=True))
+        write_json(
+            place.shared(".json"),
+            [{"id": number, "name": name, "color": color} for number, (name, color) in classes],
+        )
+
+    def _colors(self) -> list[list[int]]:
+        """Red, green and blue of each class, of 8 bits."""
+        colors: list[list[int]] = (255 * palette(self.classes)).round().int().tolist()
+        return colors

@@ -2,16 +2,21 @@
 
 import colorsys
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from inference import Network
+from inference.pictures.files import whole_or_not_at_all
+from inference.sizes import Size
 from losses.weighting import Likelihood
+from multitask.tasks.writing import Place, Written
 
 Better = Literal["higher", "lower"]
 
@@ -45,8 +50,8 @@ class Task(Network):
     def build_head(self, channels: int) -> nn.Module:
         """Build the network from the shared features to the prediction.
 
-        It is called with the features, N x channels x h x w, and the height and width of the pictures; see
-        :class:`DenseHead`.
+        It is called with the features, N x channels x h x w, and the height and width of the padded pictures, which
+        are h and w times the stride of the encoder; see :class:`DenseHead`.
         """
 
     @abstractmethod
@@ -66,6 +71,22 @@ class Task(Network):
             ValueError: says what is wrong with it.
         """
 
+    def at_size(self, prediction: Any, inside: Size, size: Size) -> Any:
+        """Return the prediction for pictures, of that for the pictures after they were resized and padded.
+
+        Unless a task says otherwise, what is N x C x H x W is cropped, and resized bilinearly; anything else says
+        something of the whole picture, and stays.
+
+        Args:
+            prediction: of the head, for the padded pictures.
+            inside: height and width of what is not padding, at the top left.
+            size: height and width of the pictures.
+        """
+        if not (isinstance(prediction, Tensor) and prediction.dim() == 4):
+            return prediction
+        cropped = prediction[..., : inside[0], : inside[1]]
+        return cropped if inside == size else F.interpolate(cropped, size, mode="bilinear", align_corners=False)
+
     @abstractmethod
     def decode(self, prediction: Any) -> Any:
         """Return what a prediction says, in the form of the target."""
@@ -81,6 +102,45 @@ class Task(Network):
     @abstractmethod
     def draw(self, values: Any, images: Tensor) -> Tensor:
         """Draw targets of ``images``, or decoded predictions, as pictures of their shape, N x 3 x H x W in [0, 1]."""
+
+    # --- files
+
+    def files(self, place: Place, name: str) -> list[Path]:
+        """Return the files that :meth:`write` writes for a picture; KIND/NAME.npy, unless a task says otherwise."""
+        return [place.file(name, ".npy")]
+
+    def write(self, values: Any, place: Place, name: str) -> Any:
+        """Write the decoded values for one picture; the array of a tensor, unless a task says otherwise.
+
+        Args:
+            values: for one picture, without the dimension of the batch, on the CPU.
+            place: where.
+            name: the picture's, without ending.
+
+        Returns:
+            What :meth:`write_shared` has to know of them.
+
+        Raises:
+            ValueError: they are no tensor.
+        """
+        if not isinstance(values, Tensor):
+            raise ValueError(f"{type(self).__name__} predicts {type(values).__name__}: give it a write() of its own")
+        (file,) = self.files(place, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_or_not_at_all(file) as unfinished:
+            np.save(unfinished, values.numpy())
+
+    def shared_files(self, place: Place) -> list[Path]:
+        """Return the files that :meth:`write_shared` writes; none, unless a task says otherwise."""
+        return []
+
+    def write_shared(self, place: Place, pictures: Sequence[Written]) -> None:
+        """Write what is of all the pictures of a folder together, after the last of them.
+
+        Args:
+            place: where.
+            pictures: those that were written, one or more, sorted by their files.
+        """
 
     def baseline(self, targets: Iterable[Any]) -> Any:
         """Return what to predict without looking: one value for all places of all pictures, that expands to a target.
@@ -118,6 +178,17 @@ class DenseHead(nn.Sequential):
         if prediction.shape[2:] != size:
             prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
         return prediction
+
+
+def class_names(classes: int, names: Sequence[str] | None) -> list[str]:
+    """Return the names of classes: those that are given, or their numbers.
+
+    Raises:
+        ValueError: more or fewer names than classes.
+    """
+    if names is not None and len(names) != classes:
+        raise ValueError(f"names must have one of each of the {classes} classes; got {len(names)}")
+    return [str(number) for number in range(classes)] if names is None else list(names)
 
 
 def palette(classes: int) -> Tensor:

@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as F
 
 from inference import Picture
 from inference.pictures import PictureFormat
-from inference.sizes import Box
+from inference.sizes import Box, height_width
 
 Side = Literal["input", "target", "both"]
 Size = int | tuple[int, int]
@@ -124,17 +124,3 @@ def resize(values: Tensor, size: tuple[int, int], interpolation: InterpolationMo
         return values
     resized: Tensor = F.resize(values, list(size), interpolation)
     return resized.clamp(0, 1) if resized.is_floating_point() else resized  # bicubic weights reach beyond the range
-
-
-def height_width(name: str, size: Size | None) -> tuple[int, int] | None:
-    """Return a size as height and width.
-
-    Raises:
-        ValueError: a side below 1; the message calls it ``name``.
-    """
-    if size is None:
-        return None
-    height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
-        raise ValueError(f"{name} must be at least 1; got {size}")
-    return height, width

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from inference.sizes import Box, clip, crop, pad, padded_size, reflected
+from inference.sizes import Box, clip, crop, height_width, pad, padded_size, reflected
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,9 @@ def test_any_box_shows_the_reflected_picture_and_reads_only_what_it_shows() -> N
 def test_a_box_is_clipped_where_the_picture_ends() -> None:
     assert clip(Box(4, 8, 4, 4), (7, 20)) == Box(4, 8, 3, 4)
     assert clip(Box(4, 8, 4, 4), (20, 9)) == Box(4, 8, 4, 1)
+
+
+def test_a_size_may_be_one_number() -> None:
+    assert [height_width("size", size) for size in (None, 3, (4, 5))] == [None, (3, 3), (4, 5)]
+    with pytest.raises(ValueError, match=r"load_size must be at least 1; got \(4, 0\)"):
+        height_width("load_size", (4, 0))

@@ -76,16 +76,28 @@ def test_another_weighting_is_one_option(words: list[str], expected: str) -> Non
 
 
 @pytest.mark.slow
-def test_predict_writes_a_picture_and_the_numbers_of_every_scene() -> None:
+def test_predict_writes_the_tasks_of_pictures_and_names_those_that_fail(capsys: pytest.CaptureFixture[str]) -> None:
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
-    checkpoint = the_run() / "checkpoints" / "best.ckpt"
-    main(["predict", "--ckpt_path", str(checkpoint), "--name", "predicted"])
-    folder = the_run("predicted") / "predictions"
-    assert open_picture(folder / "test00.png").size == (HEIGHT + 4, 4 * (WIDTH + 2) + 2)
-    values = torch.load(folder / "test01.pt", weights_only=True)
-    assert values["seg"].shape == (HEIGHT, WIDTH)
-    assert values["depth"].shape == (1, HEIGHT, WIDTH)
-    assert values["boxes"].keys() == {"boxes", "labels", "scores"}
+    checkpoint = str(the_run() / "checkpoints" / "best.ckpt")
+    capsys.readouterr()
+    main(["predict", checkpoint, "data/test/image", "out", "--batch_size", "2"])
+    said = capsys.readouterr().out
+    assert "depth: depth/NAME.png, depth_preview/NAME.png, depth.json" in said
+    assert "3 pictures in " in said
+    for file in "labels/test01.png", "depth/test01.png", "boxes.json", "labels.json":
+        assert Path("out", file).is_file()
+    (Path("data/test/image") / "test01.png").write_text("no picture")
+    said, code = MULTITASK.fails(capsys, "predict", checkpoint, "data/test/image", "other")
+    assert ("1 of 3 pictures could not be predicted, named above" in said, code) == (True, 1)
+    assert sorted(file.name for file in Path("other/labels").iterdir()) == ["test00.png", "test02.png"]
+    for words, expected, expected_code in (
+        (("absent.ckpt", "data/test/image", "out"), "absent.ckpt: no such file", 1),
+        ((checkpoint, "absent", "out"), "absent: no such file", 1),
+        ((checkpoint, "data/test/image", "other"), "exists already; choose another place, or --overwrite", 1),
+        ((checkpoint, "data/test/image"), "out", 2),
+    ):
+        said, code = MULTITASK.fails(capsys, "predict", *words)
+        assert (expected in said, code) == (True, expected_code)
 
 
 # --- bad usage and bad input
@@ -159,14 +171,19 @@ def test_bad_scenes_are_one_line_that_names_the_scene(
     assert code == 1
 
 
-@pytest.mark.parametrize("command", ["compare", "toy"])
-def test_help_of_the_experiments(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["compare", "predict", "toy"])
+def test_help_of_the_other_commands(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "--seeds" in said
-    assert {"compare": "Train each task alone, and all of them", "toy": "The regressions are alike"}[command] in said
+    sentence, option = {
+        "compare": ("Train each task alone, and all of them", "--seeds"),
+        "predict": ("Predict all tasks for pictures and folders of them", "--overwrite"),
+        "toy": ("The regressions are alike", "--seeds"),
+    }[command]
+    assert sentence in said
+    assert option in said
     assert "Lightning Trainer" not in said
 
 

@@ -34,6 +34,17 @@ def test_fit_prints_the_metrics_beside_the_baselines(capsys: pytest.CaptureFixtu
     assert open_picture(the_run() / "curves.png").size == (800, 1800)
 
 
+@pytest.mark.slow
+def test_predict_writes_a_picture_for_every_test_input(capsys: pytest.CaptureFixture[str]) -> None:
+    said, code = PIX2PIX.fails(capsys, "predict", "--config", "small.yaml")
+    assert ("predict needs --ckpt_path" in said, code) == (True, 1)
+    main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
+    main(["predict", "--ckpt_path", f"{the_run()}/checkpoints/best.ckpt", "--name", "predicted"])
+    folder = the_run("predicted") / "predictions"
+    assert sorted(file.name for file in folder.iterdir()) == [f"test{index:02}.png" for index in range(3)]
+    assert f"predictions: {folder}" in capsys.readouterr().out
+
+
 # --- bad usage and bad input
 
 

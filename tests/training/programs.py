@@ -42,7 +42,6 @@ class Program:
         logged: names that a run logs.
         loss: the one of them that every batch logs.
         table: how the table of a test begins.
-        predictions: the files of a prediction, sorted.
         help: what ``fit --help`` says of some options.
     """
 
@@ -56,7 +55,6 @@ class Program:
     logged: set[str]
     loss: str
     table: str
-    predictions: list[str]
     help: dict[str, str]
 
     def enter(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +166,6 @@ PIX2PIX = Program(
     },
     loss="train/G_gan",
     table="test pairs",
-    predictions=[f"test{index:02}.png" for index in range(3)],
     help={
         "--model.lambda_l1": "weight of the L1 term",
         "--model.gan_mode": "the adversarial loss",
@@ -192,7 +189,6 @@ MULTITASK = Program(
     },
     loss="train/total",
     table="test scenes",
-    predictions=[f"test{index:02}.{ending}" for index in range(3) for ending in ("png", "pt")],
     help={
         "--model.weighting": "balances the losses",
         "--model.lr": "learning rate of AdamW",

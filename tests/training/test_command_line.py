@@ -100,15 +100,6 @@ def test_test_and_validate_find_what_fit_found(program: Program, capsys: pytest.
 
 
 @pytest.mark.slow
-def test_predict_writes_files_for_every_sample(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    program.main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
-    program.main(["predict", "--ckpt_path", f"{the_run()}/checkpoints/best.ckpt", "--name", "predicted"])
-    folder = the_run("predicted") / "predictions"
-    assert sorted(file.name for file in folder.iterdir()) == program.predictions
-    assert f"predictions: {folder}" in capsys.readouterr().out
-
-
-@pytest.mark.slow
 def test_a_run_without_test_data_says_so_before_it_starts(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree("data/test")
     program.main(["fit", "--config", "small.yaml"])

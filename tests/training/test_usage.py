@@ -69,7 +69,7 @@ def test_a_missing_split_is_one_line_that_names_it(
     assert code == 1
 
 
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+@pytest.mark.parametrize("command", ["validate", "test"])
 def test_commands_that_need_a_checkpoint_say_so(
     command: str, program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,7 +149,7 @@ def test_without_a_configuration_fit_is_the_demo(program: Program, capsys: pytes
     assert yaml.safe_load(capsys.readouterr().out)["name"] == {"pix2pix": "emoji", "multitask": "rooms"}[program.name]
 
 
-@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
 def test_help_explains_our_options(command: str, program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         program.main([command, "--help"])

@@ -80,13 +80,33 @@ def test_what_no_scene_knows_is_left_out() -> None:
     assert {"labels", "depth"} & batch.keys() == set()
 
 
+def test_scenes_of_unlike_sizes_are_padded_to_the_largest_sides() -> None:
+    small = scene(
+        image=tv_tensors.Image(torch.ones(3, 2, 8)),
+        labels=tv_tensors.Mask(torch.ones(2, 8, dtype=torch.int64)),
+        depth=DepthMap(torch.ones(1, 2, 8)),
+        normals=NormalMap(torch.ones(3, 2, 8)),
+    )
+    whole = scene()
+    batch = collate([whole, small], pad=True)
+    assert batch["image"].shape == (2, 3, 4, 8)
+    for key, unknown in ("image", 0), ("labels", 255), ("depth", 0), ("normals", 0):
+        assert torch.equal(batch[key][0, ..., :6], whole[key].as_subclass(Tensor))
+        assert (batch[key][0, ..., 6:] == unknown).all()
+        assert (batch[key][1, ..., :2, :] == 1).all()
+        assert (batch[key][1, ..., 2:, :] == unknown).all()
+    assert torch.equal(batch["boxes"][0]["boxes"], whole["boxes"].as_subclass(Tensor))
+    assert batch["room"].tolist() == [3, 3]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"image": None}, "^second: there is no image$"),
         (
             {"image": torch.rand(3, 5, 6), "labels": None, "depth": None, "normals": None},
-            "^second: image is 3 x 5 x 6, and that of first 3 x 4 x 6; the scenes of a batch must have one size$",
+            "^second: image is 3 x 5 x 6, and that of first 3 x 4 x 6; the scenes of a batch must have one size: set "
+            "the data's resize, or pad$",
         ),
         ({"focal": None}, "^second: there is no focal, other scenes have one, and no value of it means unknown$"),
     ],

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Generator
 
 from multitask.data import DataError, Folders, Scene, SceneData
-from tests.multitask.scenes import HEIGHT, WIDTH, small_data
+from tests.multitask.scenes import HEIGHT, SPLITS, WIDTH, small_data, write_scenes
 
 
 def batches(data: SceneData, split: str = "train") -> list[dict[str, Any]]:
@@ -85,13 +85,53 @@ def test_a_target_is_looked_for_in_all_scenes(tmp_path: Path) -> None:
         data.check_targets("train", {"seg": "labels"})
 
 
+def mixed_sizes(root: Path) -> Path:
+    """Scenes of which one in two is wider."""
+    write_scenes(root)
+    for split in SPLITS:
+        for kind in "image", "labels", "depth":
+            for file in sorted((root / split / kind).iterdir())[::2]:
+                picture = Image.open(file)
+                picture.resize((WIDTH + 5, HEIGHT - 3), Image.Resampling.NEAREST).save(file)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [({"resize": 8}, (8, 8)), ({"resize": (20, 30)}, (20, 30)), ({"pad": True}, (HEIGHT, WIDTH + 5))],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_scenes_of_unlike_sizes_go_in_one_batch(
+    options: dict[str, Any], size: tuple[int, int], workers: int, tmp_path: Path
+) -> None:
+    data = small_data(mixed_sizes(tmp_path / "data"), num_workers=workers, **options)
+    (batch, *_) = batches(data, "val")
+    assert batch["image"].shape == (2, 3, *size)
+    assert batch["labels"].shape == (2, *size)
+    for boxes in batch["boxes"]:
+        assert (boxes["boxes"] <= torch.tensor([*size[::-1]] * 2)).all()
+    with pytest.raises(DataError, match="must have one size: set the data's resize, or pad"):
+        batches(small_data(tmp_path / "data"), "val")
+
+
+def test_a_checkpoint_says_how_scenes_were_resized(tmp_path: Path) -> None:
+    known = small_data(tmp_path / "data", resize=8).what_models_need()
+    data = small_data(tmp_path / "data")
+    data.take_over(known)
+    assert data.dataset("test")[0, 0]["image"].shape == (3, 8, 8)
+    small_data(tmp_path / "data", resize=(8, 8)).take_over(known)
+    with pytest.raises(ValueError, match=r"resize is \(8, 9\), and \(8, 8\) in the checkpoint; leave it out"):
+        small_data(tmp_path / "data", resize=(8, 9)).take_over(known)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"num_workers": -1}, "num_workers must be at least 0; got -1"),
+        ({"resize": (0, 4)}, r"resize must be at least 1; got \(0, 4\)"),
     ],
 )
-def test_bad_options_are_refused(options: dict[str, int], message: str, tmp_path: Path) -> None:
+def test_bad_options_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         small_data(tmp_path / "data", **options)

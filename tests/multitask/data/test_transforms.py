@@ -4,11 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.testing import assert_close
 from torchvision import tv_tensors
 
 from multitask.data import DataError, DepthMap, InverseDepthMap, NormalMap, RandomScaleCropFlip, Scene
 from multitask.data.scenes import check_scene
+from multitask.data.transforms import resize_scene
 
 HEIGHT, WIDTH = 12, 24
 
@@ -196,3 +198,27 @@ def test_boxes_stay_inside_the_image(size: tuple[int, int], seed: int, data: st.
         "boxes_classes": torch.zeros(3, dtype=torch.int64),
     }
     check_scene(RandomScaleCropFlip()(scene, generator(seed)), "moved")
+
+
+def test_a_resized_scene_is_moved_as_a_whole() -> None:
+    """At twice the height and half the width: of each two columns the maps take one, and the boxes follow."""
+    before = scene()
+    after = resize_scene(before, (2 * HEIGHT, WIDTH // 2))
+    columns = torch.arange(1, WIDTH, 2)  # the pixel that the middle of a new one lies on
+    for name in "labels", "depth", "disparity", "normals":
+        assert type(after[name]) is type(before[name])
+        assert torch.equal(after[name][..., ::2, :].as_subclass(Tensor), before[name][..., columns].as_subclass(Tensor))
+        assert torch.equal(after[name][..., ::2, :], after[name][..., 1::2, :])
+    middle = (torch.arange(0, WIDTH, 2) + 0.5) / WIDTH  # of two columns
+    assert_close(after["image"][0, 3, 1:-1].as_subclass(Tensor), middle[1:-1])
+    assert after["boxes"].tolist() == [[1, 2, 3, 10], [10, 16, 12, 24]]
+    check_scene(after, "here")
+    assert torch.equal(after["boxes_classes"], before["boxes_classes"])
+
+
+@given(st.integers(1, 50), st.integers(1, 50))
+@settings(max_examples=25, deadline=None)
+def test_a_scene_of_any_size_is_still_one(height: int, width: int) -> None:
+    resized = resize_scene(scene(), (height, width))
+    assert resized["image"].shape == (3, height, width)
+    check_scene(resized, "here")

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 from torchmetrics.detection import MeanAveragePrecision
+from torchvision.ops import clip_boxes_to_image
 
 from losses import GradNorm
 from multitask import Detection, MultiTask, Segmentation, SmallEncoder
@@ -357,3 +358,23 @@ def test_a_compiled_step_leaves_the_loops_over_boxes_alone() -> None:
         expected = 2 * task.loss(places._replace(logits=3 * places.logits), target)
         assert_close(step(places.logits, target), expected)
     assert len(graphs) <= 3  # before the loss, and after it
+
+
+def test_places_in_the_padding_find_nothing_and_boxes_follow_the_size() -> None:
+    """A prediction for 8 x 12 pixels of pictures that are 16 x 36, padded to 16 x 24."""
+    prediction = random_places(1)._replace(logits=torch.full((1, 24, 3), 2.0), centerness=torch.full((1, 24), 2.0))
+    places = Detection(3).at_size(prediction, (8, 12), (16, 36))
+    assert_close(places.boxes, prediction.boxes * torch.tensor([3.0, 2.0, 3.0, 2.0]))
+    assert places.step.tolist() == [12, 8]
+    assert places.size == (16, 36)
+    (found,) = Detection(3).decode(places)
+    own = (CENTERS[:, 0] < 12) & (CENTERS[:, 1] < 8)
+    assert own.sum() == 6
+    corners = clip_boxes_to_image(places.boxes[0][own], (16, 36)).tolist()
+    assert len(found["boxes"]) > 0
+    assert all(box in corners for box in found["boxes"].tolist())
+
+
+def test_a_box_that_is_cut_to_a_line_is_none() -> None:
+    prediction = single_place(4.0, [24.0, 2.0, 30.0, 9.0], 4.0)
+    assert [len(value) for value in Detection(3).decode(prediction)[0].values()] == [0, 0, 0]

@@ -1,6 +1,7 @@
 """Metrics by hand, losses over what is known, and pictures of the right shape."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from multitask import Classification, Depth, Normals, Segmentation, Task
+from multitask.data.files import read_labels
 from multitask.tasks.task import palette
+from multitask.tasks.writing import Place
 
 
 def metrics_of(task: Task, *batches: tuple[Tensor, Tensor]) -> dict[str, float]:
@@ -129,6 +132,7 @@ def test_every_class_has_a_color_of_its_own() -> None:
     [
         (lambda: Segmentation(1), "classes must be at least 2; got 1"),
         (lambda: Classification(1), "classes must be at least 2; got 1"),
+        (lambda: Classification(3, names=["a", "b"]), "names must have one of each of the 3 classes; got 2"),
         (lambda: Depth(farthest=0), "farthest must be above 0; got 0"),
         (lambda: Normals(width=0), "width must be at least 1; got 0"),
     ],
@@ -136,3 +140,22 @@ def test_every_class_has_a_color_of_its_own() -> None:
 def test_bad_options_are_refused_by_name(make: type, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("farthest", "unit"), [(10.0, 0.001), (0.3, 0.00001), (32.7, 0.001), (32.8, 0.01), (1e5, 10.0)]
+)
+def test_16_bits_reach_beyond_twice_the_farthest_depth(farthest: float, unit: float) -> None:
+    assert Depth(farthest=farthest).unit == unit
+    assert 65535 * unit >= 2 * farthest
+
+
+def test_more_classes_than_a_palette_has_are_written_in_16_bits(tmp_path: Path) -> None:
+    classes = torch.arange(300).view(20, 15)
+    Segmentation(300).write(classes, Place(tmp_path, "labels"), "a")
+    assert torch.equal(read_labels(tmp_path / "labels" / "a.png", "a").as_subclass(Tensor), classes)
+
+
+def test_values_that_are_no_tensor_need_a_way_to_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Normals predicts dict: give it a write\(\) of its own"):
+        Task.write(Normals(), {}, Place(tmp_path, "normals"), "a")
