@@ -300,7 +300,7 @@ class Pix2Pix(Model):
 
     def draw_sample(self, batch: Batch) -> list[Tensor]:
         """Draw input, output and target of a batch of one."""
-        pictures = batch["input"], self(batch["input"]), batch["target"]
+        pictures = batch["input"], self.translator.run(batch["input"]), batch["target"]
         return [as_rgb(unit_range(picture[0].float())) for picture in pictures]
 
     def predictions(self, prediction: Tensor, batch: Batch) -> Iterator[Prediction]:

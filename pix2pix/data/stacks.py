@@ -29,19 +29,22 @@ class Stacks(Pairs):
     def __init__(self, root: Path, split: str, folder_a: str = "A", folder_b: str = "B", neighbors: int = 1) -> None:
         if neighbors < 0:
             raise ValueError(f"neighbors must be at least 0; got {neighbors}")
-        self.neighbors = neighbors
+        self.neighbors: int = neighbors
         files = TwoFolders(root, split, folder_a, folder_b)
         self.names, self._slices = [], []
         for name in files.names:
-            a, b = (open_pages(side[0][name]) for side in (files.files_a, files.files_b))
-            if len(a) != len(b):
-                raise DataError(f"{a[0].name}: {len(a)} pages, and {b[0].name} has {len(b)}")
-            self.names += [f"{name}-{index:04}" for index in range(len(a))]
-            self._slices += [(with_neighbors(a, index, neighbors), b[index]) for index in range(len(a))]
+            pair = files.files_a[0][name], files.files_b[0][name]
+            count, others = (len(open_pages(file)) for file in pair)
+            if count != others:
+                raise DataError(f"{pair[0]}: {count} pages, and {pair[1]} has {others}")
+            self.names += [f"{name}-{index:04}" for index in range(count)]
+            self._slices += [(pair, index) for index in range(count)]
 
     def read(self, index: int) -> tuple[Picture, Picture]:
         """Open a slice of A with its neighbors, and that of B."""
-        a, b = self._slices[index]
+        files, page = self._slices[index]
+        pages, others = (open_pages(file) for file in files)
+        a, b = with_neighbors(pages, page, self.neighbors), others[page]
         if a.size != b.size:
             raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}")
         return a, b

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def test_each_slice_is_a_pair_with_its_neighbors(options: dict[str, Any], tmp_pa
     write(tmp_path, a[:1], b[:1], "2")
     stacks = Stacks(tmp_path, "train", neighbors=2)
     assert stacks.names == ["1-0000", "1-0001", "1-0002", "1-0003", "2-0000"]
+    stacks = pickle.loads(pickle.dumps(stacks))  # as workers get it where they are not forked
     for index, around in enumerate([(0, 0, 0, 1, 2), (0, 0, 1, 2, 3), (0, 1, 2, 3, 3), (1, 2, 3, 3, 3)]):
         source, target = stacks.read(index)
         assert np.array_equal(source.read(), a[list(around)].transpose(1, 2, 0))
