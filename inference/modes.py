@@ -79,10 +79,29 @@ def run(network: nn.Module, pictures: Tensor, mode: InferenceMode, seed: int = 0
         return torch.cat([_with_noise(network, part, seed) for part in parts])
 
 
+class InMode(nn.Module):
+    """A network in a mode, where a network is expected; see :func:`run`.
+
+    Args:
+        network: takes a batch of pictures and returns as many.
+        mode: the mode.
+    """
+
+    def __init__(self, network: nn.Module, mode: InferenceMode) -> None:
+        super().__init__()
+        self.network = network
+        self.mode = mode
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Run N x C x H x W."""
+        return run(self.network, pictures, self.mode)
+
+
 @contextmanager
 def in_mode(network: nn.Module, mode: InferenceMode) -> Iterator[None]:
     """Put a network into a mode, and back as it was, also after an error; nothing that is in its state changes."""
     training = {module: module.training for module in network.modules()}
+    replaced: dict[nn.Module, object] = {}  # what was there before, as one mode may be inside of another
     normalize = {"batch": _by_batch, "instance": _by_instance}.get(mode.norm)
     network.eval()
     try:
@@ -90,13 +109,16 @@ def in_mode(network: nn.Module, mode: InferenceMode) -> Iterator[None]:
             if isinstance(module, _DropoutNd):
                 module.training = mode.dropout
             elif isinstance(module, _BatchNorm) and normalize:
+                replaced[module] = vars(module).get("forward")
                 vars(module)["forward"] = partial(normalize, module)
         yield
     finally:
         for module, was_training in training.items():
             module.training = was_training
-            if isinstance(module, _BatchNorm) and normalize:
-                vars(module).pop("forward", None)
+        for module, forward in replaced.items():
+            vars(module)["forward"] = forward
+            if forward is None:
+                del vars(module)["forward"]
 
 
 # Not by the layers' training mode: that would update their running statistics, and let those of several processes wait

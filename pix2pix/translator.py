@@ -14,7 +14,7 @@ from torchvision.transforms import InterpolationMode
 from inference import DataError, Picture, build, read_checkpoint, write_picture
 from inference.files import Job
 from inference.geometry import Geometry, geometry_of, least_side
-from inference.modes import InferenceMode, Preset, as_mode, in_mode, run
+from inference.modes import InferenceMode, InMode, Preset, as_mode, in_mode, run
 from inference.pictures import Array, Axes, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
 from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
@@ -304,7 +304,7 @@ class Translator(Predictor):
         seam = 0.0
         batch = 1 if self._tile is None else self.batch_size  # one tile alone takes the memory that is free
         with torch.no_grad(), self.autocast, in_mode(self.generator, self.mode):
-            for part in run_in_tiles(self.generator, read, plan, batch=batch, progress=progress):
+            for part in run_in_tiles(InMode(self.generator, self.mode), read, plan, batch=batch, progress=progress):
                 seam = max(seam, part.seam)
                 own = self.prepare(picture.part(part.box)) if self.formats.input.nan == "mask" else torch.zeros(1, 1, 1)
                 yield part.box, self._to_array(part.output.float(), own)

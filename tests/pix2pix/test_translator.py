@@ -96,6 +96,21 @@ def test_every_road_gives_the_same_picture(checkpoint: Path, tmp_path: Path) -> 
         assert_close(formats.target.to_array(batches[index][0]), expected)
 
 
+@pytest.mark.parametrize("mode", [InferenceMode("instance"), InferenceMode("running", dropout=True)])
+def test_tiles_are_in_the_mode_and_leave_random_numbers_alone(mode: InferenceMode) -> None:
+    torch.manual_seed(0)
+    model = Pix2Pix(UNetGenerator(levels=6, base_channels=4), PatchDiscriminator(base_channels=4, layers=1))
+    picture = RANDOM.integers(0, 256, (150, 400, 3), dtype=np.uint8)
+    before = torch.get_rng_state()
+    whole, tiles, again = (
+        Translator(model, device="cpu", tile=side, inference=mode)(picture) for side in (448, 320, 320)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert np.array_equal(tiles, again)
+    if not mode.dropout:  # whose noise is that of a tile in each tile
+        assert np.abs(tiles.astype(int) - whole.astype(int)).max() <= 1
+
+
 @pytest.mark.parametrize("size", [(1, 1), (17, 301), (300, 2), (64, 64)])
 def test_a_picture_of_any_size_keeps_it(checkpoint: Path, size: tuple[int, int]) -> None:
     assert Translator(checkpoint, device="cpu")(random_picture(*size)).shape == (*size, 1)
