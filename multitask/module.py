@@ -1,15 +1,13 @@
 """Several tasks on one encoder as a LightningModule."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
-from torchvision.utils import make_grid
 
 from inference import build, factory, recipe_of
 from inference.sizes import Size, height_width, pad, padded_size
@@ -19,7 +17,7 @@ from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics
 from multitask.tasks import Task
-from training import Model, Prediction
+from training import Model
 from training.data import Split
 
 Batch = Mapping[str, Any]
@@ -261,15 +259,6 @@ class MultiTask(Model):
             target = task.draw(batch[task.target], image) if task.target in batch else torch.full_like(image, 0.5)
             column += [target, task.draw(values[name], image)]
         return [picture[0] for picture in column]
-
-    def predictions(self, prediction: dict[str, Any], batch: Batch) -> Iterator[Prediction]:
-        """Yield for each scene its image beside each task's prediction, and the predictions by task."""
-        image = batch["image"].float()
-        drawn = [task.draw(prediction[name], image) for name, task in self.named_tasks().items()]
-        for index, where in enumerate(batch["name"]):
-            row = [pictures[index].float() for pictures in (image, *drawn)]
-            values = {name: value[index] for name, value in prediction.items()}
-            yield Prediction(Path(where).name, make_grid(row, nrow=len(row)), values)
 
     def configure_optimizers(self) -> Any:
         """Build AdamW and its schedule."""

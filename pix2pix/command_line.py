@@ -1,11 +1,15 @@
 """What a run of pix2pix adds to every run."""
 
+from lightning.pytorch.callbacks import Callback
+
 from pix2pix.baselines import measure_baselines
+from pix2pix.callbacks import PredictionWriter
 from pix2pix.data import PairedImages
 from pix2pix.metrics import metrics_table
 from pix2pix.module import Pix2Pix
 from training import CommandLine
 from training.callbacks import Panels
+from training.failures import say
 
 
 class Pix2PixCommands(CommandLine):
@@ -19,6 +23,18 @@ class Pix2PixCommands(CommandLine):
     monitor = "val/l1"
     strategy = "ddp_find_unused_parameters_true"  # plain ddp cannot: in each backward a network has no gradients
     shown = ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1")
+
+    def callbacks(self) -> list[Callback]:
+        """Return the callbacks of every run, and what writes the translations of ``predict``."""
+        return [*super().callbacks(), PredictionWriter()]
+
+    def before_predict(self) -> None:
+        """Require a checkpoint."""
+        self.require_checkpoint()
+
+    def after_predict(self) -> None:
+        """Print where the translations are."""
+        say(f"predictions: {self.trainer.log_dir}/predictions")
 
     def panels(self) -> Panels:
         """Return the panels of ``curves.png``."""

@@ -1,6 +1,6 @@
 """pix2pix as a LightningModule: the networks, their two optimizers, and the step that trains them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any, NotRequired, TypedDict
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from inference import InferenceMode, Preset, as_mode, build, run
-from inference.pictures import as_rgb
+from inference.pictures import as_rgb, paint
 from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
 from losses.adversarial import GANMode
 from pix2pix.data import PairedImages
@@ -21,7 +21,7 @@ from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
 from pix2pix.translator import RECALIBRATED, Translator, require_recalibrated
-from training import Model, Prediction
+from training import Model
 
 
 class Batch(TypedDict):
@@ -300,13 +300,10 @@ class Pix2Pix(Model):
 
     def draw_sample(self, batch: Batch) -> list[Tensor]:
         """Draw input, output and target of a batch of one."""
-        pictures = batch["input"], self.translator.run(batch["input"]), batch["target"]
-        return [as_rgb(unit_range(picture[0].float())) for picture in pictures]
-
-    def predictions(self, prediction: Tensor, batch: Batch) -> Iterator[Prediction]:
-        """Yield each translated picture under the name of its pair."""
-        for name, picture in zip(batch["name"], unit_range(prediction.float()), strict=True):
-            yield Prediction(name, picture)
+        source, output, target = batch["input"], self.translator.run(batch["input"]), batch["target"]
+        labels = self.formats.input.labels
+        first = as_rgb(unit_range(source[0].float())) if labels is None else paint(source.argmax(1), labels)[0]
+        return [first, *(as_rgb(unit_range(picture[0].float())) for picture in (output, target))]
 
 
 def learning_rate_factor(epoch: int, constant_epochs: int, decay_epochs: int) -> float:

@@ -10,16 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch.testing import assert_close
 
 import losses
 import multitask.__main__
 import pix2pix.__main__
 from losses.convention import Loss
-from multitask import MultiTask
+from multitask import Depth, Detection, MultiTask, Normals, Segmentation, SmallEncoder
 from tests.multitask.scenes import write_scenes
 from tests.training.programs import MULTITASK
 
@@ -101,6 +103,24 @@ def test_a_task_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     logarithm = model(torch.rand(1, 3, 16, 24))["depth"]
     assert_close(model.tasks["depth"].decode(logarithm), logarithm.exp())
     assert (logarithm.exp() - 5 / 3).abs().max() < 1  # where it has started
+
+
+def test_using_a_trained_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (snippet,) = (each for each in TRAININGS if "Predictor(" in each)
+    monkeypatch.chdir(tmp_path)
+    tasks = {"seg": Segmentation(3), "depth": Depth(), "normals": Normals(), "boxes": Detection(2)}
+    trainer = pl.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+    trainer.strategy.connect(MultiTask(SmallEncoder(width=4, blocks=0), tasks, channels=8))
+    trainer.save_checkpoint("best.ckpt")
+    Path("photos").mkdir()
+    for file in "kitchen.jpg", "bath.jpg", "photos/hall.jpg":
+        Image.new("RGB", (30, 20)).save(file)
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    shapes = {name: tuple(values.shape) for name, values in names["values"].items() if name != "boxes"}
+    assert shapes == {"seg": (20, 30), "depth": (1, 20, 30), "normals": (3, 20, 30)}
+    assert (names["report"].written, names["report"].failed) == (1, [])
+    assert Path("predicted", "labels", "hall.png").is_file()
 
 
 @pytest.mark.parametrize(("program", "command"), COMMANDS)

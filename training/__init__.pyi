@@ -4,7 +4,6 @@ from .callbacks import (
     ExactResume,
     Interrupted,
     LastCheckpoint,
-    PredictionWriter,
     ProgressBar,
     SamplePictures,
 )
@@ -21,7 +20,7 @@ from .data import (
     seed_of,
 )
 from .metrics_file import Metrics
-from .model import Model, Prediction
+from .model import Model
 
 __version__: str
 
@@ -39,8 +38,6 @@ __all__ = [
     "Layout",
     "Metrics",
     "Model",
-    "Prediction",
-    "PredictionWriter",
     "ProgressBar",
     "ResumableData",
     "SamplePictures",

@@ -19,7 +19,6 @@ from training.callbacks import (
     ExactResume,
     LastCheckpoint,
     Panels,
-    PredictionWriter,
     ProgressBar,
     SamplePictures,
 )
@@ -135,7 +134,7 @@ class CommandLine(LightningCLI, ABC):
         strategy = given["strategy"]
         if strategy == "auto" and (given["devices"] != 1 or given["num_nodes"] != 1):
             strategy = self.strategy
-        self.trainer_defaults["callbacks"] = self._callbacks()
+        self.trainer_defaults["callbacks"] = self.callbacks()
         return super().instantiate_trainer(
             logger=False if given["fast_dev_run"] else [*self._loggers(), *_as_list(given["logger"])],
             plugins=[*_as_list(given["plugins"]), AtomicCheckpointIO()],
@@ -143,9 +142,10 @@ class CommandLine(LightningCLI, ABC):
             **kwargs,
         )
 
-    def _callbacks(self) -> list[Callback]:
+    def callbacks(self) -> list[Callback]:
+        """Return the callbacks of every run; an application may add its own."""
         trainer = self.option("trainer")
-        callbacks: list[Callback] = [ExactResume(), DataSummary(), Curves(self.panels()), PredictionWriter()]
+        callbacks: list[Callback] = [ExactResume(), DataSummary(), Curves(self.panels())]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(ProgressBar(self.shown))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
@@ -187,25 +187,18 @@ class CommandLine(LightningCLI, ABC):
 
     def before_validate(self) -> None:
         """Require a checkpoint."""
-        self._require_checkpoint()
+        self.require_checkpoint()
 
     def before_test(self) -> None:
         """Require a checkpoint."""
-        self._require_checkpoint()
+        self.require_checkpoint()
 
     def after_test(self) -> None:
         """Print the metrics."""
         self._print_report()
 
-    def before_predict(self) -> None:
-        """Require a checkpoint."""
-        self._require_checkpoint()
-
-    def after_predict(self) -> None:
-        """Print where the predictions are."""
-        say(f"predictions: {self.trainer.log_dir}/predictions")
-
-    def _require_checkpoint(self) -> None:
+    def require_checkpoint(self) -> None:
+        """Require a checkpoint of the command that runs."""
         if self.option("ckpt_path") is None:
             raise ValueError(f"{self.subcommand} needs --ckpt_path, such as runs/NAME/TIME/checkpoints/best.ckpt")
 

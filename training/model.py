@@ -1,29 +1,15 @@
 """The base of the applications' models, which are rebuilt from a checkpoint alone and draw their own output."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import lightning.pytorch as pl
 from torch import Tensor
 
 from inference import read_checkpoint
 from training.data import ResumableData
-
-
-class Prediction(NamedTuple):
-    """What ``predict`` writes of one sample.
-
-    Attributes:
-        name: the sample's own, which its files are called by.
-        picture: C x H x W in [0, 1], of 1, 3 or 4 channels.
-        values: tensors, or a dictionary of them, where the picture does not say everything.
-    """
-
-    name: str
-    picture: Tensor
-    values: Any = None
 
 
 class Model(pl.LightningModule, ABC):
@@ -90,7 +76,3 @@ class Model(pl.LightningModule, ABC):
     @abstractmethod
     def draw_sample(self, batch: Any) -> list[Tensor]:
         """Draw the model's output for a batch of one: pictures 3 x H x W in [0, 1], from top to bottom."""
-
-    @abstractmethod
-    def predictions(self, prediction: Any, batch: Any) -> Iterator[Prediction]:
-        """Yield what ``predict`` writes of each sample of a batch, from the result of ``predict_step``."""

@@ -1,7 +1,15 @@
 """Pictures of any depth and number of channels, as they are stored."""
 
-from inference.pictures.display import as_rgb, to_picture
-from inference.pictures.files import EXTENSIONS, File, list_pictures, open_picture, what_is_there, write_picture
+from inference.pictures.display import as_rgb, paint, palette, to_picture
+from inference.pictures.files import (
+    EXTENSIONS,
+    File,
+    ending_for,
+    list_pictures,
+    open_picture,
+    what_is_there,
+    write_picture,
+)
 from inference.pictures.format import NaN, PictureFormat, Window
 from inference.pictures.picture import Array, DataError, Picture, sizes_differ, slices
 from inference.pictures.tiff import Axes, open_pages
@@ -17,9 +25,12 @@ __all__ = [
     "PictureFormat",
     "Window",
     "as_rgb",
+    "ending_for",
     "list_pictures",
     "open_pages",
     "open_picture",
+    "paint",
+    "palette",
     "sizes_differ",
     "slices",
     "to_picture",

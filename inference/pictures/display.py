@@ -1,5 +1,8 @@
 """Pictures for display: of 8 bits and in colors."""
 
+import colorsys
+
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
@@ -19,3 +22,18 @@ def as_rgb(picture: Tensor) -> Tensor:
         alpha = picture[3:]
         return picture[:3] * alpha + 1 - alpha
     return picture[:3] if len(picture) > 2 else picture[:1].expand(3, -1, -1)
+
+
+def palette(classes: int) -> Tensor:
+    """Return a color for each class, classes x 3 in [0, 1]: steps of the golden ratio keep neighbors far apart."""
+    colors = [
+        colorsys.hsv_to_rgb(0.618 * c % 1, 0.55 + 0.4 * (c % 2), 0.95 - 0.25 * (c % 3 == 2)) for c in range(classes)
+    ]
+    return torch.tensor(colors)
+
+
+def paint(values: Tensor, classes: int) -> Tensor:
+    """Paint classes N x H x W with the colors of the palette; classes outside [0, classes) become black."""
+    known = (values >= 0) & (values < classes)
+    pictures = palette(classes).to(values.device)[torch.where(known, values, 0)] * known.unsqueeze(-1)
+    return pictures.movedim(-1, 1)

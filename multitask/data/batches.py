@@ -20,7 +20,8 @@ def collate(scenes: Sequence[Scene], pad: bool = False) -> Scene:
 
     Args:
         scenes: one or more, as a layout or an augmentation returns them.
-        pad: whether scenes are padded to the height of the highest and the width of the widest; see :func:`pad_scene`.
+        pad: whether scenes are padded to the height of the highest and the width of the widest: the image with black,
+            targets with what is unknown.
 
     Returns:
         Tensors by name, N x ...; ``name``, a list of N strings; boxes as a list of N dictionaries as torchvision's

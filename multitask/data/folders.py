@@ -1,6 +1,7 @@
 """Scenes as ordinary files: pictures in a folder for each kind of target."""
 
 import csv
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Folders(Scenes):
     image/NAME.jpg        the picture, or a PNG
     labels/NAME.png       8-bit class numbers (a palette's indices count, not its colors); 255 where unknown
     depth/NAME.png        16 bits, in steps of ``depth_unit``; or depth/NAME.npy, H x W, in meters; 0 where unknown
+    depth.json            only beside depths that ``predict`` has written: what ``depth_unit`` must be
     normals/NAME.png      (value - 128) / 127: x to the right, y up, z towards the viewer; gray or black is unknown
     boxes.json            a COCO file of instances; pictures that it does not list have unknown boxes
     classes.csv           columns ``name`` and ``class``: one class number for a whole picture
@@ -39,8 +41,8 @@ class Folders(Scenes):
         depth_unit: meters in a step of a 16-bit depth, > 0: 0.001 for millimeters.
 
     Raises:
-        DataError: there are no images, a file that belongs to none, or one whose ending is not in the table; when a
-            scene is read: a file is not as above.
+        DataError: there are no images, a file that belongs to none, or one whose ending is not in the table; depth.json
+            has another unit; when a scene is read: a file is not as above.
         ValueError: ``depth_unit`` is not above 0.
     """
 
@@ -63,6 +65,22 @@ class Folders(Scenes):
         for files in self.files.values():
             for name in files.keys() - images.keys():
                 raise DataError(f"{files[name]}: there is no picture of this name in {self.folder / 'image'}")
+
+        self._check_unit()
+
+    def _check_unit(self) -> None:
+        """Require the unit of depths that were predicted, which ``predict`` has written beside them."""
+        file = self.folder / "depth.json"
+        try:
+            written = json.loads(file.read_text(encoding="utf-8"))["depth_unit"] if file.exists() else self.depth_unit
+        except (ValueError, KeyError, TypeError):
+            raise DataError(
+                f"{file}: expected the key depth_unit, as predict writes it; correct or remove it"
+            ) from None
+        if written != self.depth_unit:
+            raise DataError(
+                f"{file} says that depth_unit is {written}, not {self.depth_unit}: set the layout's to that"
+            )
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from inference.pictures import paint
 from inference.pictures.files import whole_or_not_at_all
 from multitask.tasks.class_task import ClassTask
-from multitask.tasks.task import Better, paint
+from multitask.tasks.task import Better
 from multitask.tasks.writing import Place, Written
 
 

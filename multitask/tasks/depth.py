@@ -84,7 +84,7 @@ class Depth(Task):
 
     @property
     def unit(self) -> float:
-        """What a step of written depths is: the power of ten that lets 16 bits reach just beyond twice ``farthest``."""
+        """The unit of written depths, the smallest power of ten in which 16 bits reach beyond twice ``farthest``."""
         return float(f"1e{math.ceil(math.log10(2 * self.farthest / STEPS))}")  # not 10**-3, which is not 0.001
 
     def files(self, place: Place, name: str) -> list[Path]:

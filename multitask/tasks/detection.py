@@ -13,10 +13,11 @@ from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import batched_nms, clip_boxes_to_image
 from torchvision.utils import draw_bounding_boxes
 
+from inference.pictures import palette
 from inference.sizes import Size
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
 from multitask.tasks.fcos import FCOSHead, Places, assign, centerness
-from multitask.tasks.task import Better, Task, class_names, palette
+from multitask.tasks.task import Better, Task, class_names
 from multitask.tasks.writing import Place, Written, write_json
 
 Boxes = dict[str, Tensor]

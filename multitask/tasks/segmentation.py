@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from inference.pictures import write_picture
+from inference.pictures import paint, palette, write_picture
 from inference.pictures.files import whole_or_not_at_all
 from multitask.tasks.class_task import ClassTask
-from multitask.tasks.task import Better, DenseHead, paint, palette
+from multitask.tasks.task import Better, DenseHead
 from multitask.tasks.writing import Place, Written, write_json
 
 

@@ -1,13 +1,11 @@
 """The base of the tasks: a head on the shared features, a loss, metrics, and a drawing."""
 
-import colorsys
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
@@ -189,18 +187,3 @@ def class_names(classes: int, names: Sequence[str] | None) -> list[str]:
     if names is not None and len(names) != classes:
         raise ValueError(f"names must have one of each of the {classes} classes; got {len(names)}")
     return [str(number) for number in range(classes)] if names is None else list(names)
-
-
-def palette(classes: int) -> Tensor:
-    """Return a color for each class, classes x 3 in [0, 1]: steps of the golden ratio keep neighbors far apart."""
-    colors = [
-        colorsys.hsv_to_rgb(0.618 * c % 1, 0.55 + 0.4 * (c % 2), 0.95 - 0.25 * (c % 3 == 2)) for c in range(classes)
-    ]
-    return torch.tensor(colors)
-
-
-def paint(values: Tensor, classes: int) -> Tensor:
-    """Paint classes N x H x W with the colors of the palette; classes outside [0, classes) become black."""
-    known = (values >= 0) & (values < classes)
-    pictures = palette(classes).to(values.device)[torch.where(known, values, 0)] * known.unsqueeze(-1)
-    return pictures.movedim(-1, 1)

@@ -1,7 +1,9 @@
 """The road itself, with a network that inverts."""
 
 import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inference import Picture, open_picture, write_picture
+from inference import DataError, Picture, open_picture, write_picture
 from inference.files import Job
 from inference.pictures import Array
-from inference.predictor import Predictor, Progress, batches, read_ahead
+from inference.predictor import Predictor, Progress, Report, batches, read_ahead
 
 
 class Inverter(Predictor):
@@ -141,3 +143,39 @@ def test_no_more_is_read_ahead_than_asked_for() -> None:
         assert first[1] != threading.current_thread().name
         assert taken == [0, 1, 2, 3]
         assert [each for each, _ in results] == list(range(1, 10))
+
+
+def test_a_report_tells_everything_and_ends_in_an_error_if_something_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Report(2, [], ["quick"]).tell("inverted")
+    with pytest.raises(DataError, match="1 of 3 pictures could not be inverted, named above"):
+        Report(2, ["a.png: damaged"], ["quick"]).tell("inverted")
+    assert capsys.readouterr().out.splitlines() == ["quick", "quick", "failed: a.png: damaged"]
+
+
+def test_what_is_around_the_work_is_left_also_after_an_error(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Watched(Inverter):
+        @contextmanager
+        def around(self, found: Sequence[Job], overwrite: bool) -> Iterator[None]:
+            said.append(f"{len(found)} {overwrite}")
+            try:
+                yield
+            finally:
+                said.append(f"after {len(self.batches)}")
+
+        def finish(self, outputs: Tensor, index: int, picture: Picture, prepared: Tensor) -> Array:
+            raise RuntimeError("a bug")
+
+    write_picture(tmp_path / "a.png", gray(2, 2))
+    with pytest.raises(RuntimeError, match="a bug"):
+        Watched().predict_files([tmp_path / "a.png"], tmp_path / "out", overwrite=True)
+    assert said == ["1 True", "after 1"]
+
+
+def test_a_picture_is_taken_in_every_form(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", gray(2, 3, value=5))
+    for value in tmp_path / "a.png", str(tmp_path / "a.png"), gray(2, 3, value=5), torch.full((1, 2, 3), 5).byte():
+        assert np.array_equal(Inverter().picture_of(value).read(), gray(2, 3, value=5))

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from inference import DataError, open_picture, write_picture
-from inference.pictures import Array
+from inference import DataError, Picture, open_picture, tiles, write_picture
+from inference.pictures import Array, palette
 from multitask import (
     Classification,
     Depth,
@@ -26,9 +26,8 @@ from multitask import (
     SmallEncoder,
     Task,
 )
-from multitask.data import Folders
+from multitask.data import Folders, SceneData
 from multitask.data.transforms import resize_image
-from multitask.tasks.task import palette
 from tests.multitask.scenes import small_data
 from tests.training.applications import quiet_trainer
 
@@ -75,26 +74,30 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert_close(found[name], value, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:You are using a custom batch sampler")
 def test_every_road_gives_the_same_values(checkpoint: Path, tmp_path: Path) -> None:
-    """Alone, in a batch, from every form of a picture, and in a step of the trainer."""
+    """Alone, in a batch, from every form of a picture, and by the trainer."""
     pictures = [random_picture(17, 30) for _ in range(3)]
     alone = [Predictor(checkpoint, device="cpu")(picture) for picture in pictures]
+    folder = tmp_path / "test" / "image"
+    folder.mkdir(parents=True)
     for file, picture in zip("012", pictures, strict=True):
-        write_picture(tmp_path / f"{file}.png", picture)
+        write_picture(folder / f"{file}.png", picture)
     unit = [torch.from_numpy(picture).movedim(-1, 0) / 255 for picture in pictures]
     for together in (
         Predictor(checkpoint, device="cpu", batch_size=3)(pictures),
-        Predictor(checkpoint, device="cpu", batch_size=2)([tmp_path / "0.png", str(tmp_path / "1.png"), pictures[2]]),
+        Predictor(checkpoint, device="cpu", batch_size=2)([folder / "0.png", str(folder / "1.png"), pictures[2]]),
         Predictor(make(), device="cpu")([Image.fromarray(picture) for picture in pictures]),
         Predictor(make(), device="cpu")([torch.from_numpy(picture).movedim(-1, 0) for picture in pictures]),
         Predictor(make(), device="cpu")(unit),
     ):
         for found, expected in zip(together, alone, strict=True):
             assert_same(found, expected)
-    with torch.no_grad():
-        batch = make().predict_step({"image": torch.stack(unit)}, 0)
+    data = SceneData(tmp_path, Folders, batch_size=3, num_workers=0)
+    batches = quiet_trainer(tmp_path).predict(MultiTask.load_from_checkpoint(checkpoint), datamodule=data)
+    assert batches is not None
     for index, expected in enumerate(alone):
-        assert_same({name: values[index] for name, values in batch.items()}, expected)
+        assert_same({name: values[index] for name, values in batches[0].items()}, expected)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 301), (2, 30), (16, 24)])
@@ -175,6 +178,55 @@ def test_a_model_that_was_trained_on_resized_scenes_resizes_pictures(tmp_path: P
     batches = trainer.predict(MultiTask.load_from_checkpoint(file), datamodule=again, ckpt_path=file)
     assert batches is not None
     assert batches[0]["depth"].shape == (2, 1, 32, 40)  # without its being said again
+
+
+# --- large pictures
+
+
+def test_tiles_give_what_the_whole_picture_gives() -> None:
+    """Also at the borders, of a size that no tile divides, and for a stride that is larger than 1."""
+    tasks: dict[str, Task] = {"seg": Segmentation(3, width=8), "depth": Depth(width=8), "normals": Normals(width=8)}
+    picture = random_picture(150, 203)
+    whole = Predictor(make(tasks), device="cpu")(picture)
+    tiled = Predictor(make(tasks), device="cpu", tile=96)
+    assert tiled.geometry.margin is not None
+    found = tiled(picture)
+    assert_close(found["depth"], whole["depth"], rtol=1e-4, atol=1e-4)
+    assert_close(found["normals"], whole["normals"], rtol=1e-3, atol=1e-3)
+    assert (found["seg"] == whole["seg"]).float().mean() > 0.999  # where two classes are as likely, rounding decides
+    assert found["seg"].dtype == torch.int64
+    assert tiled.notes() == []
+
+
+def test_tiles_that_do_not_cover_what_the_network_sees_say_so(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", random_picture(150, 150))
+    predictor = Predictor(make({"depth": Depth(width=8)}), device="cpu", tile=32)
+    report = predictor.predict_files([tmp_path / "a.png"], tmp_path / "out")
+    assert report.written == 1
+    assert "tiles of 32 x 32 that overlap by 8 do not cover what the network looks at" in report.notes[1]
+
+
+def test_a_large_picture_is_refused_where_a_task_needs_it_whole(checkpoint: Path, tmp_path: Path) -> None:
+    for name, side in ("large", 40), ("small", 20):
+        write_picture(tmp_path / f"{name}.png", random_picture(side, side))
+    report = Predictor(checkpoint, device="cpu", tile=32).predict_files([tmp_path], tmp_path / "out")
+    assert report.written == 1
+    (line,) = report.failed
+    assert line.endswith(
+        "large.png: 40 x 40 pixels are more than a tile of 32, and things, room cannot be predicted in tiles; "
+        "take a smaller picture, or a larger tile"
+    )
+
+
+def test_without_a_tile_memory_decides(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor(checkpoint, device="cpu")
+    large = Picture.of(np.zeros((4, 2000, 3), np.uint8))
+    assert not predictor.is_large(large)
+    monkeypatch.setattr(tiles, "free_memory", lambda device: 2**20)
+    assert Predictor(checkpoint, device="cpu").is_large(large)
+    assert not Predictor(checkpoint, device="cpu").is_large(Picture.of(np.zeros((4, 1024, 3), np.uint8)))
+    with pytest.raises(ValueError, match="tile must be at least 1; got 0"):
+        Predictor(checkpoint, tile=0)
 
 
 # --- files

@@ -4,7 +4,6 @@ from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary
 from training.callbacks.exact_resume import ExactResume
 from training.callbacks.last_checkpoint import Interrupted, LastCheckpoint
-from training.callbacks.predictions import PredictionWriter
 from training.callbacks.progress import ProgressBar
 from training.callbacks.sample_pictures import SamplePictures
 
@@ -15,7 +14,6 @@ __all__ = [
     "Interrupted",
     "LastCheckpoint",
     "Panels",
-    "PredictionWriter",
     "ProgressBar",
     "SamplePictures",
 ]

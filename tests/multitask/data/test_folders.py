@@ -100,6 +100,17 @@ def test_depth_arrays_are_in_meters_and_pictures_in_units(root: Path) -> None:
     assert scenes[1]["depth"][0, 2].tolist() == [0, 0, 0, 2.5, 1, 1]  # NaN, infinite and negative are unknown
 
 
+def test_the_unit_of_predicted_depths_must_be_theirs(root: Path) -> None:
+    file = root / "train" / "depth.json"
+    file.write_text('{"depth_unit": 0.01}')
+    Folders(root, "train", depth_unit=0.01)
+    with pytest.raises(DataError, match=r"depth\.json says that depth_unit is 0\.01, not 0\.001: set the layout's"):
+        Folders(root, "train")
+    file.write_text("[]")
+    with pytest.raises(DataError, match=r"depth\.json: expected the key depth_unit"):
+        Folders(root, "train")
+
+
 def test_pictures_alone_are_enough(tmp_path: Path) -> None:
     save(GRAY[..., 0], tmp_path / "val" / "image" / "gray.jpg")
     scene = Folders(tmp_path, "val")[0]

@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader
 from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import clip_boxes_to_image
 
+from inference.pictures import palette
 from losses import GradNorm
 from multitask import Detection, MultiTask, Segmentation, SmallEncoder
 from multitask.tasks import detection
 from multitask.tasks.fcos import Places, assign, centerness
-from multitask.tasks.task import palette
 
 SIZE = (16, 24)
 STEP = torch.tensor([4.0, 4.0])

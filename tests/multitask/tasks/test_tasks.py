@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from inference.pictures import palette
 from multitask import Classification, Depth, Normals, Segmentation, Task
 from multitask.data.files import read_labels
-from multitask.tasks.task import palette
 from multitask.tasks.writing import Place
 
 
