@@ -1,6 +1,7 @@
 """Use a trained network on pictures: from one in memory to folders of files of any size."""
 
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -80,6 +81,7 @@ class Predictor(ABC):
         self.precision = precision
         self.batch_size = batch_size
         self.axes = axes
+        self.lock = threading.RLock()  # the network is used by one thread at a time: others read and write files
 
     # --- what an application has of its own
 
@@ -200,7 +202,7 @@ class _Files:
         self.predictor = predictor
         self.overwrite = overwrite
         self.failed: list[str] = []
-        self.written = 0
+        self.written = self.pixels = 0
 
     def run(self, found: list[Job]) -> Report:
         start = time.perf_counter()
@@ -209,18 +211,22 @@ class _Files:
             ThreadPoolExecutor(2) as threads,
             tqdm(total=len(found), unit=" pictures", disable=None, file=sys.stderr) as bar,
         ):
-            writing: deque[tuple[Job, Future[None]]] = deque()
+            writing: deque[tuple[_Opened, Future[None]]] = deque()
             opened = read_ahead(threads, self._open, found, 2 * self.predictor.batch_size)
             for group in batches(opened, self.predictor.batch_size, _kind):
-                for job, write in self._work(group):
-                    writing.append((job, threads.submit(write)))
+                for each, write in self._work(group):
+                    writing.append((each, threads.submit(write)))
                 while len(writing) > 2 * self.predictor.batch_size:
                     self._written(*writing.popleft())
                 bar.update(len(group))
             while writing:
                 self._written(*writing.popleft())
         seconds = time.perf_counter() - start
-        speed = f"{self.written} pictures in {seconds:.1f} s, {self.written / seconds:.1f} a second"
+        megapixels = self.pixels / 1e6
+        speed = (
+            f"{self.written} picture{'s' * (self.written != 1)} of {megapixels:.1f} megapixels in {seconds:.1f} s, "
+            f"{self.written / seconds:.1f} pictures or {megapixels / seconds:.1f} megapixels a second"
+        )
         return Report(self.written, self.failed, [speed, *self.predictor.notes()])
 
     def _open(self, job: Job) -> _Opened:
@@ -233,7 +239,7 @@ class _Files:
             return _Opened(job, error=named(error, job))
         return _Opened(job, picture, prepared)
 
-    def _work(self, group: list[_Opened]) -> Iterator[tuple[Job, Callable[[], None]]]:
+    def _work(self, group: list[_Opened]) -> Iterator[tuple[_Opened, Callable[[], None]]]:
         """Run a batch, and yield what is left to do for each of its pictures: to write the result."""
         first = group[0]
         if first.error is not None:
@@ -247,7 +253,7 @@ class _Files:
             for index, (each, tensor) in enumerate(zip(group, tensors, strict=True)):
                 assert each.picture is not None, "it was prepared"
                 result = self.predictor.finish(outputs, index, each.picture, tensor)
-                yield each.job, partial(self.predictor.write, each.job, each.picture, result)
+                yield each, partial(self.predictor.write, each.job, each.picture, result)
 
     def _large(self, job: Job, picture: Picture) -> None:
         pixels = picture.height * picture.width / 1e6
@@ -261,15 +267,20 @@ class _Files:
             except (ValueError, OSError) as error:
                 self.failed.append(named(error, job))
                 return
-        self.written += 1
+        self._count(picture)
 
-    def _written(self, job: Job, future: Future[None]) -> None:
+    def _written(self, opened: _Opened, future: Future[None]) -> None:
         try:
             future.result()
         except (ValueError, OSError) as error:
-            self.failed.append(named(error, job))
+            self.failed.append(named(error, opened.job))
         else:
-            self.written += 1
+            self._count(opened.picture)
+
+    def _count(self, picture: Picture | None) -> None:
+        assert picture is not None, "it was written"
+        self.written += 1
+        self.pixels += picture.height * picture.width
 
 
 def named(error: Exception, job: Job) -> str:

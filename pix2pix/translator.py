@@ -241,7 +241,7 @@ class Translator(Predictor):
         """
         height, width = pictures.shape[-2:]
         padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self.least)
-        with self.autocast:
+        with self.lock, self.autocast:
             outputs = [run(self.generator, padded, self.mode, seed).float() for seed in range(self.samples)]
         output = outputs[0] if self.samples == 1 else torch.cat(torch.std_mean(torch.stack(outputs), 0)[::-1], 1)
         return output[..., :height, :width]
@@ -265,7 +265,7 @@ class Translator(Predictor):
     @cached_property
     def least(self) -> int:
         """The shortest side that the generator takes."""
-        with in_mode(self.generator, self.mode):
+        with self.lock, in_mode(self.generator, self.mode):
             return least_side(self.generator, self.generator.in_channels, self.generator.stride)
 
     # --- a large picture
@@ -273,7 +273,7 @@ class Translator(Predictor):
     @cached_property
     def geometry(self) -> Geometry:
         """The geometry of the generator in its mode."""
-        with in_mode(self.generator, self.mode):
+        with self.lock, in_mode(self.generator, self.mode):
             return geometry_of(self.generator, self.generator.in_channels, self.generator.stride)
 
     @cached_property

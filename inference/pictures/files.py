@@ -14,16 +14,20 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from inference.pictures.picture import Array, DataError, Picture, by
-from inference.pictures.png import is_deep, read_deep_png, write_deep_png
+from inference.pictures.png import FASTEST, is_deep, read_deep_png, write_deep_png
 from inference.pictures.tiff import ORIENTATION, Axes, MissingCodecError, axes_of, open_tiff, turned, write_tiff
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy", ".npz")
-FORMATS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {  # what they hold: dtypes, and numbers of channels
-    ".png": (("uint8", "uint16"), (1, 2, 3, 4)),
-    ".jpg": (("uint8",), (1, 3)),
-    ".jpeg": (("uint8",), (1, 3)),
-    ".webp": (("uint8",), (3, 4)),
-    ".bmp": (("uint8",), (1, 3)),
+FORMATS: dict[str, dict[str, tuple[int, ...]]] = {  # the numbers of channels that they hold, of each dtype
+    ".png": {"bool": (1,), "uint8": (1, 2, 3, 4), "uint16": (1, 3, 4)},
+    ".jpg": {"uint8": (1, 3)},
+    ".jpeg": {"uint8": (1, 3)},
+    ".webp": {"uint8": (3, 4)},
+    ".bmp": {"uint8": (1, 3)},
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    ".png": {"compress_level": FASTEST},
+    ".webp": {"lossless": True, "exact": True},
 }
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -197,10 +201,7 @@ def check_format(file: Path, dtype: np.dtype[Any], channels: int) -> None:
     ending = file.suffix.lower()
     if ending == ".npy" or (ending in (".tif", ".tiff") and (dtype.kind != "b" or channels == 1)):
         return
-    dtypes, counts = FORMATS.get(ending, ((), ()))
-    if dtype.kind == "b" and ending == ".png":
-        dtypes, counts = ("bool",), (1,)
-    if dtype.name not in dtypes or channels not in counts:
+    if channels not in FORMATS.get(ending, {}).get(dtype.name, ()):
         best = ending_for(dtype, channels)
         raise DataError(f"{file}: {ending or 'no ending'} does not hold {channels} x {dtype}; take {best}")
 
@@ -215,5 +216,4 @@ def _write(file: Path, array: Array) -> None:
         write_deep_png(file, array)
     else:
         image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-        options: dict[str, Any] = {"lossless": True, "exact": True} if ending == ".webp" else {}
-        image.save(file, **options)
+        image.save(file, **OPTIONS.get(ending, {}))

@@ -13,7 +13,8 @@ from PIL.PngImagePlugin import PngImageFile
 from inference.pictures.picture import Array, DataError
 
 DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": ""}  # how the data lie, high byte first and low first
-COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of channels: gray, gray and alpha, RGB, RGBA
+COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # of channels: gray, RGB, RGBA
+FASTEST = 1  # of zlib: a third of the time of its default, for a sixth more bytes
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -46,12 +47,12 @@ def read_deep_png(open_image: Callable[[], ImageFile], name: str) -> Array:
 
 
 def write_deep_png(file: Path, array: Array) -> None:
-    """Write uint16 of height x width x channels, 1 to 4, as a PNG of 16 bits."""
+    """Write uint16 of height x width x channels, 1, 3 or 4, as a PNG of 16 bits."""
     height, width, channels = array.shape
     rows = np.zeros((height, 1 + 2 * width * channels), np.uint8)  # each begins with its filter: none
     rows[:, 1:] = array.astype(">u2").reshape(height, -1).view(np.uint8)
     header = struct.pack(">IIBBBBB", width, height, 16, COLOR_TYPES[channels], 0, 0, 0)
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes())), (b"IEND", b"")
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), FASTEST)), (b"IEND", b"")
     with file.open("wb") as output:
         output.write(SIGNATURE)
         for kind, data in chunks:

@@ -79,7 +79,7 @@ def test_a_folder_is_worked_through_and_what_fails_is_named(tmp_path: Path) -> N
     assert open_picture(out / "0.png").read().tolist() == gray(3, 4, value=255).tolist()
     assert open_picture(out / "5.png").read().tolist() == [[[77]]]
     assert open_picture(out / "sub" / "large.png").read()[0, 0, 0] == 255
-    assert report.notes[0].startswith("6 pictures in ")
+    assert report.notes[0].startswith("6 pictures of 0.0 megapixels in ")
     again = Inverter().predict_files([source], out, overwrite=True)
     assert (again.written, len(again.failed)) == (7, 1)
 

@@ -83,7 +83,7 @@ def test_predict_writes_the_tasks_of_pictures_and_names_those_that_fail(capsys: 
     main(["predict", checkpoint, "data/test/image", "out", "--batch_size", "2"])
     said = capsys.readouterr().out
     assert "depth: depth/NAME.png, depth_preview/NAME.png, depth.json" in said
-    assert "3 pictures in " in said
+    assert "3 pictures of 0.0 megapixels in " in said
     for file in "labels/test01.png", "depth/test01.png", "boxes.json", "labels.json":
         assert Path("out", file).is_file()
     (Path("data/test/image") / "test01.png").write_text("no picture")

@@ -53,7 +53,7 @@ def test_microscopy_of_16_bits(
     main(["translate", checkpoint, "slide.tif", "data/brightfield/test", "out", "--tile", "192"])
     said = capsys.readouterr().out
     assert "output: 1 x uint16, 0 to 4095" in said
-    assert "4 pictures in " in said
+    assert "4 pictures of 0.2 megapixels in " in said
     for name, size in ("slide", (384, 384)), ("1", (96, 96)):
         result = open_picture(Path("out", f"{name}.tif"))
         values = result.read()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from inference import DataError, open_picture
-from inference.pictures.png import write_deep_png
+from inference.pictures.png import COLOR_TYPES, write_deep_png
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -31,7 +31,8 @@ def test_filtered_rows_are_read(tmp_path: Path) -> None:
     assert np.array_equal(open_picture(tmp_path / "a.png").read(), array)
 
 
-def test_gray_with_transparency_is_refused(tmp_path: Path) -> None:
+def test_gray_with_transparency_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COLOR_TYPES, 2, 4)
     write_deep_png(tmp_path / "a.png", np.zeros((2, 2, 2), np.uint16))
     with pytest.raises(DataError, match=r"a\.png: gray of 16 bits with transparency; save it as TIFF"):
         open_picture(tmp_path / "a.png")
