@@ -37,8 +37,8 @@ class PairedImages(ResumableData[Pairs]):
     Args:
         root: the data set's folder.
         layout: how pairs lie in it: ``SideBySide`` (A and B are the halves of one picture), ``TwoFolders`` (A and B in
-            folders of their own), ``Parquet``, ``Emoji`` (drawn there when they are missing), or a class of your own
-            that is built like these.
+            folders of their own), ``Parquet``, ``Stacks`` (slices and their neighbors), ``Emoji`` (drawn there when
+            they are missing), or a class of your own that is built like these.
         direction: AtoB makes A the input and B the target; BtoA the other way round.
         load_size: height and width that training pictures are resized to before cropping, one number for squares;
             null leaves them at their own scale, and reads no more than the crop where their format allows that.
