@@ -6,23 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from inference import DataError, Picture, predictor, read_checkpoint
 from inference.files import Job, check_targets
 from inference.geometry import Geometry, geometry_of
 from inference.predictor import Precision, Progress
-from inference.sizes import Box, crop
-from inference.tiles import default_tile, plan_tiles, run_in_tiles
+from inference.sizes import crop
 from losses import at_least_float32
 from multitask.data.files import to_image
 from multitask.data.transforms import resize_image
 from multitask.maps import Maps
 from multitask.module import MultiTask
 from multitask.tasks.writing import Place, Written
-
-WHOLE = 1024  # pictures with no longer side are predicted whole, however little memory there is
 
 
 class Predictor(predictor.Predictor):
@@ -61,16 +57,12 @@ class Predictor(predictor.Predictor):
         batch_size: int = 8,
         tile: int | None = None,
     ) -> None:
-        if tile is not None and tile < 1:
-            raise ValueError(f"tile must be at least 1; got {tile}")
         self.model = model if isinstance(model, MultiTask) else load(Path(model))
-        super().__init__(self.model.eval(), device=device, precision=precision, batch_size=batch_size)
+        super().__init__(self.model.eval(), device=device, precision=precision, batch_size=batch_size, tile=tile)
         self.tasks = self.model.named_tasks()
         targets = {name: task.target for name, task in self.tasks.items()}
         alike = len(set(targets.values())) < len(targets)
         self._kinds = {name: name if alike else target for name, target in targets.items()}
-        self._tile = tile
-        self._blended: list[str] = []
         self._written: dict[Path, dict[str, list[Written]]] = {}  # by folder and task
 
     def __call__(self, pictures: Any) -> Any:
@@ -127,15 +119,9 @@ class Predictor(predictor.Predictor):
         """The geometry of this network."""
         return geometry_of(self.maps, 3, self.model.encoder.stride)
 
-    @cached_property
-    def tile(self) -> int:
-        """The longest side that is predicted whole."""
-        return self._tile or max(default_tile(self.geometry, self.device), WHOLE)
-
     def is_large(self, picture: Picture) -> bool:
         """Return whether a picture is larger than a tile."""
-        longest = max(picture.size)
-        return self.model.resize is None and (self._tile is not None or longest > WHOLE) and longest > self.tile
+        return self.model.resize is None and self.needs_tiles(picture)
 
     def run_large(self, picture: Picture, progress: Progress) -> dict[str, Any]:
         """Predict a picture tile by tile.
@@ -148,30 +134,14 @@ class Predictor(predictor.Predictor):
                 f"{picture.name}: {picture.height} x {picture.width} pixels are more than a tile of {self.tile}, and "
                 f"{', '.join(self.maps.whole)} cannot be predicted in tiles; take a smaller picture, or a larger tile"
             )
-        plan = plan_tiles(picture.size, self.geometry, self.tile)
-
-        def read(box: Box) -> Tensor:
-            return self.prepare(picture.part(box)).to(self.device)
-
         result: dict[str, Tensor] = {}
-        with torch.no_grad(), self.autocast:
-            for part in run_in_tiles(self.maps, read, plan, progress=progress):
-                for name, prediction in self.maps.split(part.output[None]).items():
-                    values = _on_cpu(self.tasks[name].decode(prediction)[0])
-                    if name not in result:
-                        result[name] = values.new_empty((*values.shape[:-2], *picture.size))
-                    crop(result[name], part.box).copy_(values)
-        if not plan.exact:
-            self._blended.append(
-                f"{picture.name}: tiles of {plan.tile[0]} x {plan.tile[1]} that overlap by {plan.overlap} do not cover "
-                f"what the network looks at, and are blended; a larger tile is closer to the whole"
-            )
+        for part in self.in_tiles(self.maps, picture, progress):
+            for name, prediction in self.maps.split(part.output[None]).items():
+                values = _on_cpu(self.tasks[name].decode(prediction)[0])
+                if name not in result:
+                    result[name] = values.new_empty((*values.shape[:-2], *picture.size))
+                crop(result[name], part.box).copy_(values)
         return result
-
-    def notes(self) -> list[str]:
-        """Return where tiles had to be blended."""
-        notes, self._blended = self._blended, []
-        return notes
 
     # --- files
 

@@ -20,7 +20,8 @@ from pix2pix.data.formats import PairFormats
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
-from pix2pix.translator import RECALIBRATED, Translator, require_recalibrated
+from pix2pix.trained import RECALIBRATED, require_recalibrated
+from pix2pix.translator import Translator
 from training import Model
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,50 +11,23 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
-from inference import DataError, Picture, build, read_checkpoint, write_picture
+from inference import DataError, Picture, write_picture
 from inference.files import Job
 from inference.geometry import Geometry, geometry_of, least_side
 from inference.modes import InferenceMode, InMode, Preset, as_mode, in_mode, run
 from inference.pictures import Array, Axes, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
 from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
-from inference.predictor import Precision, Predictor, Progress, batches
+from inference.pipeline import batches
+from inference.predictor import Precision, Predictor, Progress
 from inference.sizes import Box, height_width, pad
-from inference.tiles import default_tile, plan_tiles, run_in_tiles
 from pix2pix.data.formats import UNKNOWN, PairFormats
 from pix2pix.data.inputs import STACKS, input_folders, open_input
 from pix2pix.data.stacks import with_neighbors
 from pix2pix.data.transforms import Size, resize
-from pix2pix.generators import Generator
+from pix2pix.trained import Loaded, Trained, load, require_recalibrated
 
-RECALIBRATED = "recalibrated_statistics"  # what a checkpoint says of its running statistics
 KEEPS_ALL = (".tif", ".tiff", ".npy")  # endings that results of pictures that have them have too
-WHOLE = 1024  # pictures with no longer side are run whole, however little memory there is
-
-
-class Trained(Protocol):
-    """What translation needs of a model; :class:`Pix2Pix` has it."""
-
-    @property
-    def generator(self) -> Generator:
-        """The network."""
-
-    @property
-    def formats(self) -> PairFormats:
-        """What goes in and comes out."""
-
-    @property
-    def inference(self) -> InferenceMode:
-        """The mode in which the network is used."""
-
-
-class Loaded(NamedTuple):
-    """A model from its checkpoint, without Lightning."""
-
-    generator: Generator
-    formats: PairFormats
-    inference: InferenceMode
-    recalibrated: bool
 
 
 class Spread(NamedTuple):
@@ -117,10 +90,9 @@ class Translator(Predictor):
             device=device,
             precision=precision,
             batch_size=batch_size,
+            tile=tile,
             axes=axes or trained.formats.axes,
         )
-        if tile is not None and tile < 1:
-            raise ValueError(f"tile must be at least 1; got {tile}")
         self.generator = trained.generator
         self.mode = trained.inference if inference is None else as_mode(inference)
         if isinstance(trained, Loaded):
@@ -131,9 +103,7 @@ class Translator(Predictor):
             raise ValueError(f"samples {samples}: all would be alike, as there is no dropout; set inference to paper")
         self.samples = samples
         self.size = height_width("size", size)
-        self._tile = tile
         self._clipped = self._values = 0
-        self._seams: list[str] = []
 
     @property
     def formats(self) -> PairFormats:
@@ -211,12 +181,12 @@ class Translator(Predictor):
 
     def notes(self) -> list[str]:
         """Return how much was clipped, and where tiles had to be blended."""
-        notes = self._seams
+        notes = super().notes()
         if self._clipped:
             low, high = self.formats.input.range
             share = self._clipped / self._values
             notes = [*notes, f"{share:.2%} of the input values lie outside of {low:g} to {high:g}, and were clipped"]
-        self._clipped, self._values, self._seams = 0, 0, []
+        self._clipped = self._values = 0
         return notes
 
     # --- one picture
@@ -276,64 +246,44 @@ class Translator(Predictor):
         with self.lock, in_mode(self.generator, self.mode):
             return geometry_of(self.generator, self.generator.in_channels, self.generator.stride)
 
-    @cached_property
-    def tile(self) -> int:
-        """The longest side that is translated whole."""
-        return self._tile or max(default_tile(self.geometry, self.device), WHOLE)
-
     def is_large(self, picture: Picture) -> bool:
         """Return whether a picture is larger than a tile, or a stack of slices."""
-        large = self.formats.neighbors is not None or self._needs_tiles(picture)
+        large = self.formats.neighbors is not None or (self.size is None and self.needs_tiles(picture))
         if large and self.samples > 1:
             raise DataError(
                 f"{picture.name}: samples are taken of whole pictures alone; set tile to {max(picture.size)}"
             )
         return large
 
-    def _needs_tiles(self, picture: Picture) -> bool:
-        longest = max(picture.size)
-        return self.size is None and (self._tile is not None or longest > WHOLE) and longest > self.tile
+    def seam_in_words(self, seam: float) -> str:
+        """Return how large a step of the generator's output is in the values of files."""
+        low, high = self.formats.target.range
+        return f"{seam / 2 * (high - low):.3g} in the values of the result"
 
     def _parts(self, picture: Picture, progress: Progress) -> Iterator[tuple[Box, Array]]:
         """Yield the parts of a translation, row by row, as files have them."""
-        plan = plan_tiles(picture.size, self.geometry, self.tile)
-
-        def read(box: Box) -> Tensor:
-            return self.prepare(picture.part(box)).nan_to_num(UNKNOWN).to(self.device)
-
-        seam = 0.0
-        batch = 1 if self._tile is None else self.batch_size  # one tile alone takes the memory that is free
-        with torch.no_grad(), self.autocast, in_mode(self.generator, self.mode):
-            for part in run_in_tiles(InMode(self.generator, self.mode), read, plan, batch=batch, progress=progress):
-                seam = max(seam, part.seam)
+        with in_mode(self.generator, self.mode):
+            for part in self.in_tiles(InMode(self.generator, self.mode), picture, progress):
                 own = self.prepare(picture.part(part.box)) if self.formats.input.nan == "mask" else torch.zeros(1, 1, 1)
                 yield part.box, self._to_array(part.output.float(), own)
-        if not plan.exact:
-            low, high = self.formats.target.range
-            self._seams.append(
-                f"{picture.name}: tiles of {plan.tile[0]} x {plan.tile[1]} that overlap by {plan.overlap} do not cover "
-                f"what the generator looks at, and are blended; the largest step across a seam is "
-                f"{seam / 2 * (high - low):.3g} in the values of the result; a larger tile lowers it"
-            )
 
     def run_large(self, picture: Picture, progress: Progress) -> Array:
         """Translate a picture tile by tile; or a stack slice by slice: height x width x slices."""
         if self.formats.neighbors is None:
-            return self._in_tiles(picture, progress)
+            return self._joined(picture, progress)
         layers = picture.layers()
         pages = [with_neighbors(layers, index, self.formats.neighbors) for index in range(len(layers))]
+        tiled = self.size is None and self.needs_tiles(picture)
         results: list[Array] = []
-        for group in batches(pages, 1 if self._needs_tiles(picture) else self.batch_size, lambda each: each.size):
-            if self._needs_tiles(picture):
-                results.append(self._in_tiles(group[0], lambda done, parts: None))
+        for group in batches(pages, 1 if tiled else self.batch_size, lambda each: each.size):
+            if tiled:
+                results.append(self._joined(group[0], lambda done, parts: None))
             else:
-                prepared = [self.prepare(each) for each in group]
-                outputs = self.run(torch.stack(prepared).to(self.device))
-                results += [self._to_array(output, own) for output, own in zip(outputs, prepared, strict=True)]
+                results += self.run_batch(group, [self.prepare(each) for each in group])
             progress(len(results), len(pages))
         return np.concatenate(results, 2)
 
-    def _in_tiles(self, picture: Picture, progress: Progress) -> Array:
+    def _joined(self, picture: Picture, progress: Progress) -> Array:
         target = self.formats.target
         whole = np.empty((*picture.size, target.channels), np.dtype(target.dtype))
         for box, array in self._parts(picture, progress):
@@ -350,46 +300,6 @@ class Translator(Predictor):
         shape = (*picture.size, target.channels)
         with whole_or_not_at_all(file) as unfinished:
             write_tiff_parts(unfinished, self._parts(picture, progress), shape, np.dtype(target.dtype))
-
-
-def load(checkpoint: Path) -> Loaded:
-    """Rebuild what translation needs of a model from its checkpoint; without Lightning.
-
-    Args:
-        checkpoint: the file.
-
-    Raises:
-        ValueError: it cannot be read, or is not of pix2pix.
-    """
-    content = read_checkpoint(checkpoint)
-    parameters = content["hyper_parameters"]
-    if "generator" not in parameters:
-        raise ValueError(f"{checkpoint}: a checkpoint of another model than pix2pix")
-    generator = build(parameters["generator"], Generator)
-    prefix = "generator."
-    weights = {name[len(prefix) :]: value for name, value in content["state_dict"].items() if name.startswith(prefix)}
-    generator.load_state_dict(weights)
-    formats = (
-        PairFormats.of(content["data"])
-        if content.get("data")
-        else PairFormats.of_networks(generator.in_channels, generator.out_channels)
-    )
-    return Loaded(
-        generator.eval(), formats, InferenceMode(**parameters.get("inference", {})), content.get(RECALIBRATED, False)
-    )
-
-
-def require_recalibrated(mode: InferenceMode, recalibrated: bool) -> None:
-    """Require that the statistics of a checkpoint are recalibrated, where the mode has them.
-
-    Raises:
-        ValueError: they are others.
-    """
-    if mode.norm == "recalibrated" and not recalibrated:
-        raise ValueError(
-            "norm recalibrated: this checkpoint was not written after a validation in this mode; take another "
-            "checkpoint, another mode (the option inference), or train it on in this one"
-        )
 
 
 def like(array: Array, given: Any) -> Any:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from inference import DataError, Picture, open_picture, write_picture
 from inference.files import Job
+from inference.geometry import Geometry
 from inference.pictures import Array
-from inference.predictor import Predictor, Progress, Report, batches, read_ahead
+from inference.pipeline import Report, batches, read_ahead
+from inference.predictor import Predictor, Progress
 
 
 class Inverter(Predictor):
@@ -25,6 +27,10 @@ class Inverter(Predictor):
         plain: dict[str, Any] = {"device": "cpu", "precision": "32", "batch_size": 3}
         super().__init__(nn.Identity(), **(plain | options))
         self.batches: list[int] = []
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(stride=1, least=1, margin=0, norms=0, memory=1)
 
     def prepare(self, picture: Picture) -> Tensor:
         return torch.from_numpy(picture.read()).movedim(-1, 0)
@@ -114,6 +120,7 @@ def test_bf16_is_autocast() -> None:
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
+        ({"tile": 0}, "tile must be at least 1; got 0"),
         ({"device": "nonsense"}, "device nonsense is not there"),
         ({"device": "xpu"}, "device xpu is not there .*; take cpu or auto"),
     ],

@@ -154,7 +154,7 @@ def test_tiles_that_do_not_cover_what_the_generator_sees_say_so(tmp_path: Path) 
     write_picture(tmp_path / "a.png", random_picture(300, 300))
     report = translator.predict_files([tmp_path / "a.png"], tmp_path / "out")
     assert report.written == 1
-    assert "tiles of 96 x 96 that overlap by 32 do not cover what the generator looks at" in report.notes[1]
+    assert "tiles of 96 x 96 that overlap by 32 do not cover what the network looks at" in report.notes[1]
 
 
 def test_values_outside_of_the_window_are_counted(tmp_path: Path) -> None:
