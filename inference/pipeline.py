@@ -3,10 +3,11 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,9 +16,7 @@ from tqdm import tqdm
 from inference.files import Job, check_targets
 from inference.pictures import DataError, Picture
 
-if TYPE_CHECKING:
-    from inference.predictor import Predictor
-
+Progress = Callable[[int, int], None]  # takes how many parts are done, and how many there are
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -51,6 +50,36 @@ class Report(NamedTuple):
             raise DataError(f"{len(self.failed)} of {everything} pictures could not be {done}, named above")
 
 
+class Steps(Protocol):
+    """What is done with a picture, by a :class:`inference.predictor.Predictor`."""
+
+    batch_size: int
+
+    def open(self, file: Path) -> Picture:
+        """Open a picture."""
+
+    def targets(self, job: Job, picture: Picture) -> list[Path]:
+        """Return the files of its result."""
+
+    def is_large(self, picture: Picture) -> bool:
+        """Return whether it goes in parts."""
+
+    def prepare(self, picture: Picture) -> Tensor:
+        """Read it for the network."""
+
+    def run_batch(self, pictures: Sequence[Picture], prepared: Sequence[Tensor]) -> list[Any]:
+        """Return the results of pictures of one size."""
+
+    def write(self, job: Job, picture: Picture, result: Any) -> None:
+        """Write a result."""
+
+    def write_large(self, job: Job, picture: Picture, progress: Progress) -> None:
+        """Write the result of one that goes in parts."""
+
+    def notes(self) -> list[str]:
+        """Return what there is to say at the end."""
+
+
 class _Opened(NamedTuple):
     """A picture on its way: opened, and prepared unless it is large; or the error that ended it."""
 
@@ -61,14 +90,14 @@ class _Opened(NamedTuple):
 
 
 class Pipeline:
-    """One call of :meth:`Predictor.predict_files`.
+    """Work through pictures once.
 
     Args:
-        predictor: runs the pictures.
+        predictor: what is done with them.
         overwrite: whether results that exist are replaced.
     """
 
-    def __init__(self, predictor: "Predictor", overwrite: bool) -> None:
+    def __init__(self, predictor: Steps, overwrite: bool) -> None:
         self.predictor = predictor
         self.overwrite = overwrite
         self.failed: list[str] = []

@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from inference.files import Job, jobs
 from inference.geometry import Geometry
 from inference.pictures import Axes, Picture, open_picture
-from inference.pipeline import Pipeline, Report, batches
+from inference.pipeline import Pipeline, Progress, Report, batches
 from inference.sizes import Box
 from inference.tiles import Tile, default_tile, plan_tiles, run_in_tiles
 
 Precision = Literal["32", "bf16"]
 WHOLE = 1024  # pictures with no longer side are run whole, however little memory there is
-Progress = Callable[[int, int], None]  # takes how many parts are done, and how many there are
 
 
 class Predictor(ABC):

@@ -11,7 +11,8 @@ from torch import Tensor
 from inference import DataError, Picture, predictor, read_checkpoint
 from inference.files import Job, check_targets
 from inference.geometry import Geometry, geometry_of
-from inference.predictor import Precision, Progress
+from inference.pipeline import Progress
+from inference.predictor import Precision
 from inference.sizes import crop
 from losses import at_least_float32
 from multitask.data.files import to_image

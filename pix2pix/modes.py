@@ -10,11 +10,11 @@ from torch import Tensor
 
 from inference import PRESETS, InferenceMode, run_of
 from inference.pictures import as_rgb, to_picture
-from pix2pix.callbacks.recalibration import recalibrate_generator
 from pix2pix.command_line import Pix2PixCommands
 from pix2pix.data import PairedImages
 from pix2pix.metrics import metrics_table, unit_range
 from pix2pix.module import Pix2Pix
+from pix2pix.recalibration import recalibrate_generator
 from training.callbacks.sample_pictures import grid
 from training.configurations import with_configuration
 

@@ -20,6 +20,7 @@ from pix2pix.data.formats import PairFormats
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
+from pix2pix.recalibration import Recalibration
 from pix2pix.trained import RECALIBRATED, require_recalibrated
 from pix2pix.translator import Translator
 from training import Model
@@ -272,8 +273,6 @@ class Pix2Pix(Model):
 
     def configure_callbacks(self) -> list[Callback]:
         """Bring along what recalibrates, if that is the mode of inference."""
-        from pix2pix.callbacks.recalibration import Recalibration  # here: it imports this module
-
         return [Recalibration()] if self.inference.norm == "recalibrated" else []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:

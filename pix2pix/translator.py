@@ -18,8 +18,8 @@ from inference.modes import InferenceMode, InMode, Preset, as_mode, in_mode, run
 from inference.pictures import Array, Axes, slices
 from inference.pictures.files import check_format, ending_for, whole_or_not_at_all
 from inference.pictures.tiff import write_tiff_pages, write_tiff_parts
-from inference.pipeline import batches
-from inference.predictor import Precision, Predictor, Progress
+from inference.pipeline import Progress, batches
+from inference.predictor import Precision, Predictor
 from inference.sizes import Box, height_width, pad
 from pix2pix.data.formats import UNKNOWN, PairFormats
 from pix2pix.data.inputs import STACKS, input_folders, open_input

@@ -2,6 +2,6 @@
 
 from pix2pix.callbacks.ema import GeneratorEMA
 from pix2pix.callbacks.predictions import PredictionWriter
-from pix2pix.callbacks.recalibration import Recalibration
+from pix2pix.recalibration import Recalibration
 
 __all__ = ["GeneratorEMA", "PredictionWriter", "Recalibration"]

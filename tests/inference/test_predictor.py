@@ -16,8 +16,8 @@ from inference import DataError, Picture, open_picture, write_picture
 from inference.files import Job
 from inference.geometry import Geometry
 from inference.pictures import Array
-from inference.pipeline import Report, batches, read_ahead
-from inference.predictor import Predictor, Progress
+from inference.pipeline import Progress, Report, batches, read_ahead
+from inference.predictor import Predictor
 
 
 class Inverter(Predictor):

@@ -1,12 +1,12 @@
 """Statistics of batch norm that are those of all training pairs."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import lightning.pytorch as pl
 from torch import Tensor
 
-from inference import recalibrate
-from pix2pix.module import Pix2Pix
+from inference import InferenceMode, recalibrate
 from training import ResumableData
 
 
@@ -31,12 +31,12 @@ def recalibrate_generator(trainer: pl.Trainer, model: pl.LightningModule) -> Non
 
     Args:
         trainer: which runs the model. Each of its processes takes a part of the pairs.
-        model: whose generator it is.
+        model: a :class:`pix2pix.Pix2Pix`, whose generator it is.
 
     Raises:
         ValueError: the trainer has no data module of ours, which knows the training pairs.
     """
-    assert isinstance(model, Pix2Pix)
+    mode = cast(InferenceMode, model.inference)
     data = trainer.datamodule  # type: ignore[attr-defined]
     if not isinstance(data, ResumableData):
         raise ValueError("norm recalibrated needs the training pairs: give the trainer a data module, not loaders")
@@ -53,5 +53,5 @@ def recalibrate_generator(trainer: pl.Trainer, model: pl.LightningModule) -> Non
         return trainer.strategy.reduce(sums.to(model.device), reduce_op="sum").cpu()
 
     with trainer.precision_plugin.val_step_context():
-        recalibrate(model.generator, inputs, model.inference.dropout, over_processes)
-    model.recalibrated = True
+        recalibrate(model.get_submodule("generator"), inputs, mode.dropout, over_processes)
+    model.recalibrated = True  # type: ignore[assignment]  # torch takes any attribute for a tensor or module
