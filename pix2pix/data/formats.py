@@ -7,13 +7,15 @@ import numpy as np
 
 from inference import DataError, Picture
 from inference.pictures import Array, Axes, NaN, PictureFormat, Window
+from inference.sizes import Box
 from pix2pix.data.pairs import Pairs
 
 Direction = Literal["AtoB", "BtoA"]
 
 UNKNOWN = 0.0  # what the networks see where a pixel is unknown: the middle of [-1, 1]
 MEASURED = 200  # pictures at most, spread evenly over the split
-MEASURED_PIXELS = 2**16  # of each at most, on a grid
+PARTS = 800  # of all pictures together, about
+PART = 128  # the side of a part of a large picture
 PERCENTILES = (0.1, 99.9)
 
 
@@ -158,15 +160,30 @@ def directed(pair: tuple[Any, Any], direction: Direction) -> tuple[Any, Any]:
 
 
 def _numbers(pairs: Pairs, direction: Direction, side: int, format: PictureFormat) -> Array:
-    """Return numbers of a side's pictures, a sample of the split; NaN left out."""
+    """Return numbers of a side's pictures, a sample of the split; NaN left out.
+
+    Of a large picture they are those of small parts, spread evenly: it may be larger than memory.
+    """
     count = min(len(pairs), MEASURED)
+    across = min(max(round((PARTS / count) ** 0.5), 2), 16)
     samples = []
     for index in range(count):
         picture = directed(pairs.read(index * len(pairs) // count), direction)[side]
-        step = max(1, round((picture.height * picture.width / MEASURED_PIXELS) ** 0.5))
-        numbers = picture.read()[::step, ::step].ravel()
-        samples.append(numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers)
+        for box in _spread(picture.size, across):
+            numbers = picture.read(box).ravel()
+            samples.append(numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers)
     return np.concatenate(samples)
+
+
+def _spread(size: tuple[int, int], across: int) -> list[Box]:
+    """Return a grid of parts of a picture, or all of it where they would be as much."""
+    if max(size) <= across * PART:
+        return [Box(0, 0, *size)]
+    rows, columns = (
+        [(side - min(PART, side)) * place // (across - 1) for place in range(across)] if side > PART else [0]
+        for side in size
+    )
+    return [Box(top, left, min(PART, size[0]), min(PART, size[1])) for top in rows for left in columns]
 
 
 def _percentiles(numbers: Array, side: str) -> Window:

@@ -128,7 +128,8 @@ def test_a_crop_at_the_scale_of_the_file_reads_no_more_than_that(tmp_path: Path)
             header = {"descr": "<u2", "fortran_order": False, "shape": (300_000, 300_000)}
             np.lib.format.write_array_header_1_0(file, header)
             file.truncate(file.tell() + 2 * 300_000**2)
-    dataset = data(tmp_path, crop_size=64)
+    dataset = data(tmp_path, crop_size=64, input_window=(0, 4095))
+    assert dataset.formats.clipped == (0, 0)
     assert dataset.dataset("train", augment=True)[0, 0]["target"].shape == (1, 64, 64)
     assert dataset.dataset("train")[0, 0]["target"].shape == (1, 64, 64)
 
