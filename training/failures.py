@@ -17,7 +17,9 @@ HINT = " (--debug shows where)"
 
 @contextmanager
 def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
-    """Run a command; bad input ends it with one line and exit code 1, Ctrl-C with one that says how to resume.
+    """Run a command; bad input ends it with one line and exit code 1, wrong usage with one and exit code 2.
+
+    After Ctrl-C the line says how to resume.
 
     Args:
         program: what the lines begin with.
@@ -28,6 +30,9 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
     """
     try:
         yield [word for word in words if word != "--debug"]
+    except WrongUsage as error:
+        sys.stderr.write(f"{program}: error: {_one_line(error.message)} (--help names the options)\n")
+        sys.exit(2)
     except Interrupted as stop:
         say(f"\nstopped; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}")
         sys.exit(128 + stop.signal)
@@ -40,23 +45,26 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
         sys.exit(128 + signal.SIGINT)
 
 
+class WrongUsage(SystemExit):
+    """The words of a command line are wrong: exit code 2, and a line that :func:`one_line_failures` prints.
+
+    A parser does not print it itself: those that jsonargparse makes for the options of a class do not know the program.
+
+    Args:
+        message: what is wrong.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
+
+
 class OneLineErrors(LightningArgumentParser):
     """A parser that reports an error in one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with the message and exit code 2."""
-        wrong_usage(self.prog, message)
-
-
-def wrong_usage(program: str, message: str) -> NoReturn:
-    """End with one line and exit code 2.
-
-    Args:
-        program: the command, of which the first word is named.
-        message: what is wrong.
-    """
-    sys.stderr.write(f"{program.split()[0]}: error: {_one_line(message)} (--help names the options)\n")
-    sys.exit(2)
+        raise WrongUsage(message)
 
 
 @rank_zero_only

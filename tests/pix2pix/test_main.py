@@ -134,7 +134,8 @@ def test_a_layout_with_options_of_its_own(capsys: pytest.CaptureFixture[str]) ->
             for number in "12":
                 write_picture(Path("two", folder, split, f"{number}.png"))
     config = read_config()
-    layout = {"class_path": "pix2pix.data.TwoFolders", "init_args": {"folder_a": "left", "folder_b": "right"}}
+    options = {"folder_a": "left", "folder_b": "right", "axes": "auto"}
+    layout = {"class_path": "pix2pix.data.TwoFolders", "init_args": options}
     config["data"]["init_args"] |= {"root": "two", "layout": layout}
     write_config(config)
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])

@@ -27,6 +27,7 @@ pytestmark = SILENCED
     [
         (["--model.lambda_l2", "3"], "lambda_l2"),
         (["--data.batch_size", "two"], "batch_size"),
+        (["--model.nonsense.option", "two"], "nonsense"),
         (["--config", "absent.yaml"], "absent.yaml"),
         (["--wandb", "perhaps"], "wandb"),
     ],
@@ -189,3 +190,14 @@ def test_help_and_version_import_nothing_heavy(program: Program) -> None:
         said = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
         assert said.splitlines()[-1] == "[]"
     assert re.fullmatch(rf"{program.name} \d+\.\d+\.\d+", said.splitlines()[0])
+
+
+@pytest.mark.slow
+def test_an_option_of_a_class_is_named_after_the_program_also_in_a_process_of_its_own(program: Program) -> None:
+    """jsonargparse makes a parser for it, which takes the name of the file that runs for that of the program."""
+    words = ["fit", "--config", "small.yaml", "--data.batch_size", "two"]
+    command = [sys.executable, "-m", program.name, *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"{program.name}: error: ")
