@@ -108,13 +108,13 @@ class Predictor(ABC):
         """
         return nullcontext()
 
+    @abstractmethod
     def is_large(self, picture: Picture) -> bool:
         """Return whether a picture is too large to be run whole, and goes in parts."""
-        return False
 
+    @abstractmethod
     def run_large(self, picture: Picture, progress: Progress) -> Any:
         """Return the result of a picture that is too large."""
-        raise NotImplementedError
 
     def write_large(self, job: Job, picture: Picture, progress: Progress) -> None:
         """Write the result of a picture that is too large."""

@@ -192,6 +192,10 @@ class Pix2Pix(Model):
         """What translates pictures with this model."""
         return Translator(self, device=str(self.device))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state of a copy, which makes a translator of its own."""
+        return {name: value for name, value in super().__getstate__().items() if name != "translator"}
+
     # --- training
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,5 +1,6 @@
 """Translate pictures of any size and kind with a trained model."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -58,7 +59,7 @@ class Translator(Predictor):
         device: where it runs: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` is a GPU if there is one.
         precision: ``32``, or ``bf16``: faster on GPUs, and precise to about 8 bits.
         batch_size: how many pictures, or tiles, run together, at least 1.
-        tile: the longest side that is translated whole; by default what fits into half of the free memory.
+        tile: the longest side that is translated whole; by default what fits into the free memory.
         size: height and width, or one number for squares, that pictures are resized to before; null translates them at
             their own size.
         axes: how the arrays of files lie, ``yxc`` or ``cyx``; null is as in training.
@@ -103,6 +104,7 @@ class Translator(Predictor):
             raise ValueError(f"samples {samples}: all would be alike, as there is no dropout; set inference to paper")
         self.samples = samples
         self.size = height_width("size", size)
+        self._counting = threading.Lock()  # pictures are prepared in threads
         self._clipped = self._values = 0
 
     @property
@@ -195,8 +197,10 @@ class Translator(Predictor):
         """Read a picture for the generator: C x H x W in [-1, 1]; NaN where it is unknown."""
         format = self.formats.input
         array = format.source(picture).read()
-        self._values += array.size
-        self._clipped += format.clipped(array) if format.window is not None else 0
+        clipped = format.clipped(array) if format.window is not None else 0
+        with self._counting:
+            self._values += array.size
+            self._clipped += clipped
         values = format.to_values(array, picture.name)
         if self.size is not None:
             exact = format.labels is not None

@@ -128,10 +128,10 @@ class PairFormats(NamedTuple):
         Raises:
             DataError: the target is of another dtype; or so is the input, and one of them has no range of its own.
         """
-        for picture, format in (source, self.input), (target, self.target):
+        for picture, format, written in (source, self.input, False), (target, self.target, True):
             if picture.dtype.name == format.dtype or format.labels is not None:
                 continue
-            if format is self.target or "float" in picture.dtype.name + format.dtype or format.window is not None:
+            if written or "float" in picture.dtype.name + format.dtype or format.window is not None:
                 raise DataError(f"{picture.name}: {picture.dtype}, where the training pictures hold {format.dtype}")
 
     def describe(self) -> list[str]:

@@ -1,3 +1,4 @@
+import copy
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -291,6 +292,16 @@ def test_samples_give_a_mean_and_a_spread(tmp_path: Path) -> None:
 def test_bad_options_are_refused(checkpoint: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Translator(checkpoint, device="cpu", **options)
+
+
+def test_a_copy_of_a_model_translates_with_its_own_weights() -> None:
+    model = Pix2Pix(UNetGenerator(levels=3, base_channels=4), PatchDiscriminator(base_channels=4, layers=1))
+    picture = torch.rand(1, 3, 16, 16)
+    before = model.translator.run(picture)
+    copied = copy.deepcopy(model)
+    torch.nn.init.zeros_(model.generator.decoder[-1][1].weight)  # type: ignore[index,arg-type]
+    assert torch.equal(copied.translator.run(picture), before)
+    assert not torch.equal(model.translator.run(picture), before)
 
 
 def test_what_the_checkpoint_says_is_told(checkpoint: Path) -> None:

@@ -4,11 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from inference import DataError, write_picture
+from inference import DataError, open_picture, write_picture
+from inference.pictures import PictureFormat
 from inference.pictures.picture import Array
 from pix2pix.data import PairedImages, TwoFolders
 from pix2pix.data.formats import PairFormats
+from pix2pix.data.transforms import PairTransform
 
 
 def write(root: Path, a: Array, b: Array, ending: str = ".tif", split: str = "train", name: str = "1") -> None:
@@ -34,6 +39,36 @@ def test_a_12_bit_ramp_comes_back_through_training(ending: str, tmp_path: Path) 
     assert np.array_equal(module.formats.target.to_array(pair["target"]), RAMP[::-1])
     assert pair["input"].min() == -1
     assert pair["input"].max() == 1
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("round")
+
+
+@given(
+    st.sampled_from(["uint8", "uint16"]),
+    st.sampled_from([".png", ".tif", ".npy"]),
+    st.sampled_from([1, 3, 4, 7]),
+    st.booleans(),
+    st.data(),
+)
+def test_the_round_trip_is_exact(
+    folder: Path, dtype: str, ending: str, channels: int, windowed: bool, draw: st.DataObject
+) -> None:
+    """Write, read, transform as in training, invert, write, read."""
+    ending = ".tif" if channels == 7 and ending == ".png" else ending
+    largest = int(np.iinfo(dtype).max)
+    low, high = sorted(draw.draw(st.lists(st.integers(0, largest), min_size=2, max_size=2, unique=True)))
+    values = st.integers(low, high) if windowed else None
+    array = draw.draw(arrays(dtype, (5, 9, channels), elements=values))
+    write_picture(folder / f"a{ending}", array)
+    format = PictureFormat(channels, dtype, (float(low), float(high)) if windowed else None)
+    picture = open_picture(folder / f"a{ending}", axes="yxc")
+    seen, _ = PairTransform(None, None, flip=False)((picture, picture), (format, format), torch.Generator())
+    assert seen.abs().max() <= 1
+    write_picture(folder / f"b{ending}", format.to_array(seen))
+    assert np.array_equal(open_picture(folder / f"b{ending}", axes="yxc").read(), array)
 
 
 def test_the_window_of_floating_point_is_measured_and_told(tmp_path: Path) -> None:
