@@ -36,9 +36,19 @@ from losses.classification import (
 )
 from losses.convention import at_least_float32
 from losses.curriculum import CurriculumLoss, curriculum_loss
+from losses.depth import (
+    BerHuLoss,
+    GradientMatchingLoss,
+    SILogLoss,
+    berhu_loss,
+    gradient_matching_loss,
+    silog_loss,
+)
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
 from losses.direction import CosineLoss, cosine_loss
+from losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
+from losses.lovasz import LovaszLoss, lovasz_loss
 from losses.metric_learning import (
     ContrastiveLoss,
     InfoNCELoss,
@@ -76,6 +86,7 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
+from losses.sum import SumLoss, sum_loss
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import (
@@ -97,6 +108,7 @@ __all__ = [
     "BCEFromProbs",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BerHuLoss",
     "BinaryFocalLoss",
     "CTCLoss",
     "ChanceLevel",
@@ -113,9 +125,11 @@ __all__ = [
     "GANLoss",
     "GIoULoss",
     "GaussianNLLLoss",
+    "GeneralizedDiceLoss",
     "GeometricMean",
     "GradNorm",
     "GradientFlow",
+    "GradientMatchingLoss",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "InfoNCELoss",
@@ -124,6 +138,7 @@ __all__ = [
     "KLDivWithLogitsLoss",
     "L1Loss",
     "LogCoshLoss",
+    "LovaszLoss",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelLoss",
@@ -133,7 +148,9 @@ __all__ = [
     "PoissonNLLLoss",
     "ProbabilityL1Loss",
     "RMSELoss",
+    "SILogLoss",
     "SmoothL1Loss",
+    "SumLoss",
     "TripletLoss",
     "TripletMarginLoss",
     "TverskyLoss",
@@ -145,6 +162,7 @@ __all__ = [
     "at_least_float32",
     "bce_from_probs",
     "bce_with_logits_loss",
+    "berhu_loss",
     "binary_focal_loss",
     "chance_level",
     "check_finite",
@@ -157,8 +175,10 @@ __all__ = [
     "focal_loss",
     "gan_loss",
     "gaussian_nll_loss",
+    "generalized_dice_loss",
     "giou_loss",
     "gradient_flow",
+    "gradient_matching_loss",
     "gradient_penalty",
     "huber_loss",
     "info_nce_loss",
@@ -166,6 +186,7 @@ __all__ = [
     "kl_div_with_logits_loss",
     "l1_loss",
     "log_cosh_loss",
+    "lovasz_loss",
     "mse_loss",
     "multi_label_loss",
     "nt_xent_loss",
@@ -173,7 +194,9 @@ __all__ = [
     "perceptual_loss",
     "probability_l1_loss",
     "rmse_loss",
+    "silog_loss",
     "smooth_l1_loss",
+    "sum_loss",
     "time_average",
     "triplet_loss",
     "tversky_loss",

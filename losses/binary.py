@@ -28,6 +28,8 @@ LabelReduction = Literal["mean", "sum"]
 class BinaryLoss(Loss):
     """Base of the losses of binary logits, which differ in their function and its options."""
 
+    likelihood = "categorical"
+
     def forward(self, input: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """Compute the loss of logits against binary targets.
 
@@ -127,6 +129,8 @@ class BCEFromProbs(Loss):
         >>> BCEFromProbs(reduction="none")(torch.tensor([0.5, 0.0]), torch.ones(2))
         tensor([  0.6931, 100.0000])
     """
+
+    likelihood = "categorical"
 
     def __init__(self, *, reduction: Reduction = "mean", validate: bool = True) -> None:
         super().__init__(reduction=reduction, validate=validate)
@@ -253,6 +257,8 @@ class MultiLabelLoss(Loss):
         >>> MultiLabelLoss(labels="sum")(logits, target)  # 3 log 2
         tensor(2.0794)
     """
+
+    likelihood = "categorical"
 
     def __init__(
         self,

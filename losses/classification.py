@@ -24,6 +24,8 @@ from losses.convention import (
 class ClassLoss(Loss):
     """Base of the losses of classes, which differ in their function and its options."""
 
+    likelihood = "categorical"
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of logits against the classes.
 
@@ -97,6 +99,8 @@ class CrossEntropyLoss(Loss):
         >>> CrossEntropyLoss(ignore_index=255)(logits, target)  # log 3
         tensor(1.0986)
     """
+
+    likelihood = "categorical"
 
     def __init__(
         self,
@@ -231,6 +235,8 @@ class KLDivWithLogitsLoss(Loss):
         >>> KLDivWithLogitsLoss()(student, teacher), KLDivWithLogitsLoss()(teacher, student)
         (tensor(0.4338), tensor(0.3278))
     """
+
+    likelihood = "categorical"
 
     def __init__(self, *, temperature: float = 1.0, rescale: bool = True, reduction: Reduction = "mean") -> None:
         check_number("temperature", temperature, above=0)

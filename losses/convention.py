@@ -3,10 +3,13 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from losses.weighting import Likelihood
 
 IGNORE_INDEX = -100  # torch's: no class of anybody's
 
@@ -278,6 +281,10 @@ class Loss(nn.Module):
     are buffers, which move with the module, are not saved, and stay in at least float32 where the model is cast to half
     precision. The loss itself is computed in at least float32 and outside autocast.
 
+    Attributes:
+        likelihood: what the loss is like, for uncertainty weighting: ``gaussian`` like squared errors, ``laplace`` like
+            absolute errors, ``categorical`` like cross-entropies.
+
     Args:
         reduction: ``none``, ``mean`` or ``sum``.
         options: the other options, by their names.
@@ -286,6 +293,7 @@ class Loss(nn.Module):
         ValueError: an option outside its range.
     """
 
+    likelihood: "ClassVar[Likelihood]" = "gaussian"
     function: ClassVar[Callable[..., Tensor]]  # the functional form, where a family of losses shares its forward
     reduction: Reduction
 
@@ -304,6 +312,11 @@ class Loss(nn.Module):
     def options(self) -> dict[str, Any]:
         """The options by their names, as the function of the loss takes them."""
         return {name: getattr(self, name) for name in self._option_names}
+
+    def with_options(self, **options: Any) -> Self:
+        """Return a loss like this one with other options; those that it does not have are left out."""
+        own = self.options
+        return type(self)(**{**own, **{name: value for name, value in options.items() if name in own}})
 
     def extra_repr(self) -> str:
         """Return the options, for ``print(model)``."""

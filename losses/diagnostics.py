@@ -13,16 +13,8 @@ from losses.curriculum import CurriculumLoss
 from losses.detection import GIoULoss, IoULoss
 from losses.metric_learning import ContrastiveLoss, InfoNCELoss, NTXentLoss, TripletLoss
 from losses.perceptual import PerceptualLoss
-from losses.regression import (
-    AsymmetricMSELoss,
-    GaussianNLLLoss,
-    HuberLoss,
-    L1Loss,
-    LogCoshLoss,
-    MSELoss,
-    RMSELoss,
-    SmoothL1Loss,
-)
+from losses.regression import GaussianNLLLoss, RegressionLoss
+from losses.sum import SumLoss
 from losses.triplet_mining import OnlineTripletLoss
 from losses.vae import VAELoss
 
@@ -126,7 +118,9 @@ def _uninformed(
     match loss:
         case CurriculumLoss():
             return _uninformed(loss.loss, args, bias, noise)
-        case MSELoss() | L1Loss() | RMSELoss() | HuberLoss() | SmoothL1Loss() | LogCoshLoss() | AsymmetricMSELoss():
+        case SumLoss():
+            return _uninformed(next(iter(loss.terms.values())), args, bias, noise)
+        case RegressionLoss():
             target = rest[0].to(prediction)
             return (target.mean() + target.std(correction=0) * noise(target), *rest)
         case GaussianNLLLoss():

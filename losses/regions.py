@@ -1,11 +1,13 @@
 """Soft sizes of predicted and true regions, from which the overlap losses are computed."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from losses.convention import check_classes, reads_values
+
+Absent = Literal["keep", "skip", "zero"]
 
 RUN, PART = 256, 16384  # pixels summed at once, one by one or in a matrix product: float32 has seven digits
 
@@ -35,22 +37,78 @@ def soft_regions(
     Raises:
         ValueError: shapes do not fit, or a target is outside its range.
     """
-    of = _regions_of_masks if target.shape == input.shape and input.dim() >= 2 else _regions_of_classes
+    of = _regions_of_masks if _is_of_masks(input, target) else _regions_of_classes
     sizes = of(input, target, ignore_index, validate)
     first = 0 if include_background else 1
     return Regions(*((size if per_sample else size.sum(0))[..., first:] for size in sizes))
 
 
-def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Regions:
+def soft_errors(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Measure how far each pixel's probability is from the truth, for each class.
+
+    Args:
+        input: logits, N x C x ....
+        target: classes or regions, as in :func:`soft_regions`; these hold 0 and 1 alone.
+        ignore_index: pixels of this class, or in regions of this value, do not count.
+        validate: whether to look for targets outside their range.
+
+    Returns:
+        N x C x S: the errors in [0, 1], 0 where a pixel does not count; whether the truth is 1; and whether it counts.
+
+    Raises:
+        ValueError: shapes do not fit, or a target is outside its range.
+    """
+    if _is_of_masks(input, target):
+        target, valid = _known_masks(input, target, ignore_index, validate)
+        if reads_values(validate, target) and not ((target == 0) | (target == 1)).all():
+            raise ValueError(f"target must be 0 or 1, or {ignore_index} to ignore, in a region; got parts of 1")
+        true, probabilities = target == 1, torch.sigmoid(input)
+    else:
+        target, valid = _known_classes(input, target, ignore_index, validate)
+        true = target.unsqueeze(1) == torch.arange(input.shape[1], device=input.device).unsqueeze(1)
+        valid, probabilities = valid.unsqueeze(1).expand_as(true), input.softmax(1)
+    true, valid, probabilities = (each.unsqueeze(-1).flatten(2) for each in (true, valid, probabilities))
+    true = true & valid
+    return torch.where(valid, (true.to(probabilities.dtype) - probabilities).abs(), 0), true, valid
+
+
+def count_classes(
+    loss: Tensor, present: Tensor, known: Tensor, absent: Absent, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of each class times its weight, and what the class counts in the mean.
+
+    Args:
+        loss: N x C or C.
+        present: whether the class has a true pixel.
+        known: whether there is a pixel that counts.
+        absent: how a class that is not present counts: ``keep``, ``skip`` or ``zero``.
+        weight: of the classes, C or, if the background is left out of ``loss``, with it one more.
+    """
+    counts = (known & present if absent == "skip" else known).to(loss.dtype)
+    if weight is not None:
+        counts = counts * weight[-loss.shape[-1] :]  # the last: without the background, if that is left out
+    return loss * (counts * present if absent == "zero" else counts), counts
+
+
+def _is_of_masks(input: Tensor, target: Tensor) -> bool:
+    return target.shape == input.shape and input.dim() >= 2
+
+
+def _known_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> tuple[Tensor, Tensor]:
+    """Classes, N x S, with 0 where they do not count, and where they do."""
     if input.dim() >= 2 and input.shape[1] == 1 and target.shape == input.shape[:1] + input.shape[2:]:
         raise ValueError(
             f"input has one class, whose softmax is always 1: a binary target needs the shape of input, "
             f"{tuple(input.shape)}, as from target.unsqueeze(1); got {tuple(target.shape)}"
         )
-    target, classes = check_classes(input, target, ignore_index, validate), input.shape[1]
-    target = target.unsqueeze(-1).flatten(1)  # N x S
+    target = check_classes(input, target, ignore_index, validate).unsqueeze(-1).flatten(1)
     valid = target != ignore_index
-    target, counted = torch.where(valid, target, 0), valid.to(input.dtype)
+    return torch.where(valid, target, 0), valid
+
+
+def _regions_of_classes(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Regions:
+    target, valid = _known_classes(input, target, ignore_index, validate)
+    classes, counted = input.shape[1], valid.to(input.dtype)
     predicted, of_truth = _Overlap.apply(input.softmax(1).unsqueeze(-1).flatten(2), target, counted)
     # Not the sum of what is right: probabilities near 1 would round to 1 in it, and the loss would be negative.
     missed = (1 - of_truth) * counted
@@ -102,7 +160,8 @@ def _sums_by_class(target: Tensor, classes: int, *values: Tensor) -> list[Tensor
     return [zeros.index_add(0, place, each.flatten()).view(samples, runs, classes).sum(1) for each in values]
 
 
-def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Regions:
+def _known_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> tuple[Tensor, Tensor]:
+    """Regions in the dtype and shape of ``input``, with 0 where they do not count, and where they do."""
     target = target.to(input.dtype)
     valid = target != ignore_index
     target = torch.where(valid, target, 0)
@@ -111,6 +170,11 @@ def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate
             f"target must be in [0, 1], or {ignore_index} to ignore, in a region; "
             f"got {target.min().item():g} to {target.max().item():g}"
         )
+    return target, valid
+
+
+def _regions_of_masks(input: Tensor, target: Tensor, ignore_index: int, validate: bool) -> Regions:
+    target, valid = _known_masks(input, target, ignore_index, validate)
     probabilities = torch.sigmoid(input) * valid
     sizes = probabilities * target, probabilities, target, valid.to(input.dtype)
     return Regions(*(size.unsqueeze(-1).flatten(2).sum(2) for size in sizes))

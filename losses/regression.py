@@ -86,6 +86,7 @@ class L1Loss(RegressionLoss):
         tensor(2.)
     """
 
+    likelihood = "laplace"
     function = staticmethod(l1_loss)
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
@@ -149,6 +150,7 @@ class HuberLoss(RegressionLoss):
         tensor([0.1250, 3.5000])
     """
 
+    likelihood = "laplace"
     function = staticmethod(huber_loss)
 
     def __init__(self, *, delta: float = 1.0, reduction: Reduction = "mean") -> None:
@@ -180,6 +182,7 @@ class SmoothL1Loss(RegressionLoss):
         tensor([0.2500, 3.7500])
     """
 
+    likelihood = "laplace"
     function = staticmethod(smooth_l1_loss)
 
     def __init__(self, *, beta: float = 1.0, reduction: Reduction = "mean") -> None:
@@ -213,6 +216,7 @@ class LogCoshLoss(RegressionLoss):
         tensor([5.0000e-07, 9.9993e+03])
     """
 
+    likelihood = "laplace"
     function = staticmethod(log_cosh_loss)
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:

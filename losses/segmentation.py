@@ -1,7 +1,5 @@
 """Segmentation losses by the overlap of regions, in which small classes count as much as large ones."""
 
-from typing import Literal
-
 from torch import Tensor
 
 from losses.binary import bce_with_logits_loss
@@ -20,13 +18,13 @@ from losses.convention import (
     ratio,
     reduce,
 )
-from losses.regions import Regions, soft_regions
-
-Absent = Literal["keep", "skip", "zero"]
+from losses.regions import Absent, Regions, count_classes, soft_regions
 
 
 class RegionLoss(Loss):
     """Base of the losses of regions, which differ in their function and its options."""
+
+    likelihood = "categorical"
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of logits against classes or regions.
@@ -63,7 +61,7 @@ def dice_loss(
     _check_options(smooth, absent)
     regions = soft_regions(input, target, per_sample, include_background, ignore_index, validate)
     weight = check_class_weights("weight", weight, input)
-    loss, counts = _count(_dice(regions, smooth), regions, absent, weight)
+    loss, counts = count_classes(_dice(regions, smooth), regions.true > 0, regions.pixels > 0, absent, weight)
     return reduce(loss, reduction, weight=counts)
 
 
@@ -150,7 +148,7 @@ def tversky_loss(
     )
     whole = shared + alpha * false_positive + beta * false_negative
     loss = power(1 - ratio(shared + smooth, whole + smooth, otherwise=1), gamma)
-    loss, counts = _count(loss, regions, absent, weight)
+    loss, counts = count_classes(loss, regions.true > 0, regions.pixels > 0, absent, weight)
     return reduce(loss, reduction, weight=counts)
 
 
@@ -235,7 +233,7 @@ def cross_entropy_dice_loss(
     _check_options(smooth, absent)
     _check_term_weights(cross_entropy_weight, dice_weight)
     regions = soft_regions(input, target, True, include_background, ignore_index, validate)
-    dice, classes = _count(_dice(regions, smooth), regions, absent)
+    dice, classes = count_classes(_dice(regions, smooth), regions.true > 0, regions.pixels > 0, absent)
     if target.shape == input.shape:
         pixels = target.to(input.dtype) != ignore_index
         cross_entropy = bce_with_logits_loss(input, target, mask=pixels, reduction="none", validate=False)
@@ -299,16 +297,6 @@ class CrossEntropyDiceLoss(RegionLoss):
 
 def _dice(regions: Regions, smooth: float) -> Tensor:
     return 1 - ratio(2 * regions.shared + smooth, regions.predicted + regions.true + smooth, otherwise=1)
-
-
-def _count(loss: Tensor, regions: Regions, absent: Absent, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The loss of each class times its weight, and what the class counts in the mean."""
-    present = regions.true > 0
-    counts = (regions.pixels > 0) & present if absent == "skip" else regions.pixels > 0
-    counts = counts.to(loss.dtype)
-    if weight is not None:
-        counts = counts * weight[-loss.shape[-1] :]  # the last: without the background, if that is left out
-    return loss * (counts * present if absent == "zero" else counts), counts
 
 
 def _over_samples(values: Tensor, counts: Tensor, reduction: Reduction) -> Tensor:

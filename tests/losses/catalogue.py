@@ -25,7 +25,7 @@ class Case:
     extreme: Callable[[Inputs], list[Inputs]] | None = None  # None: predictions of 1e4, -1e4 and both
     nothing: Callable[[Inputs], tuple[Inputs, dict[str, Any]]] | None = None  # inputs of which no element counts
     sum_of_none: bool = True  # whether reduction sum is the sum of reduction none
-    twice_differentiable: bool = True
+    exact_gradient: bool = True  # whether it is that of the value: not where a part of the value takes none
 
     def build(self, **options: Any) -> nn.Module:
         return self.module(**{**self.options, **options})
@@ -76,6 +76,10 @@ def regression() -> Inputs:
     return seeded(4, 3), seeded(4, 3).flip(0) * 2
 
 
+def depths() -> Inputs:
+    return seeded(2, 1, 4, 5).exp(), seeded(2, 1, 4, 5).flip(0).exp()
+
+
 def logits_and_classes() -> Inputs:
     return seeded(4, 5, 3), classes(4, 3, below=5)
 
@@ -113,6 +117,7 @@ SNAKE_CASE = {
     "AsymmetricMSELoss": "asymmetric_mse_loss",
     "BCEFromProbs": "bce_from_probs",
     "BCEWithLogitsLoss": "bce_with_logits_loss",
+    "BerHuLoss": "berhu_loss",
     "BinaryFocalLoss": "binary_focal_loss",
     "ContrastiveLoss": "contrastive_loss",
     "CosineLoss": "cosine_loss",
@@ -124,12 +129,15 @@ SNAKE_CASE = {
     "GANLoss": "gan_loss",
     "GIoULoss": "giou_loss",
     "GaussianNLLLoss": "gaussian_nll_loss",
+    "GradientMatchingLoss": "gradient_matching_loss",
+    "GeneralizedDiceLoss": "generalized_dice_loss",
     "HuberLoss": "huber_loss",
     "InfoNCELoss": "info_nce_loss",
     "IoULoss": "iou_loss",
     "KLDivWithLogitsLoss": "kl_div_with_logits_loss",
     "L1Loss": "l1_loss",
     "LogCoshLoss": "log_cosh_loss",
+    "LovaszLoss": "lovasz_loss",
     "MSELoss": "mse_loss",
     "MultiLabelLoss": "multi_label_loss",
     "NTXentLoss": "nt_xent_loss",
@@ -137,7 +145,9 @@ SNAKE_CASE = {
     "PerceptualLoss": "perceptual_loss",
     "ProbabilityL1Loss": "probability_l1_loss",
     "RMSELoss": "rmse_loss",
+    "SILogLoss": "silog_loss",
     "SmoothL1Loss": "smooth_l1_loss",
+    "SumLoss": "sum_loss",
     "TripletLoss": "triplet_loss",
     "TverskyLoss": "tversky_loss",
     "VAELoss": "vae_loss",
@@ -179,6 +189,20 @@ CASES = [
             "LogCoshLoss": {},
             "AsymmetricMSELoss": {"over_penalty": 3.0, "under_penalty": 0.5},
         }.items()
+    ),
+    case("SILogLoss", depths, nothing=masked),
+    case("SILogLoss", depths, note=" of ratios", nothing=masked, options={"variance_focus": 1.0}),
+    case("BerHuLoss", regression, nothing=masked, exact_gradient=False),
+    case("BerHuLoss", regression, note=" by threshold", nothing=masked, options={"threshold": 0.7}),
+    case("GradientMatchingLoss", depths, nothing=masked, options={"scales": 2}),
+    Case(
+        "SumLoss",
+        lambda **options: losses.SumLoss(
+            {"l1": losses.L1Loss(), "mse": losses.MSELoss()}, weights={"mse": 0.5}, **options
+        ),
+        regression,
+        None,
+        nothing=masked,
     ),
     case(
         "GaussianNLLLoss",
@@ -258,6 +282,17 @@ CASES = [
     case("TverskyLoss", regions, note=" of regions", nothing=ignored, options={"include_background": False}),
     case("CrossEntropyDiceLoss", logits_and_classes, nothing=ignored),
     case("CrossEntropyDiceLoss", regions, note=" of regions", nothing=ignored),
+    case("LovaszLoss", logits_and_classes, nothing=ignored),
+    case("LovaszLoss", regions, note=" of regions", nothing=ignored, options={"absent": "keep"}),
+    case("LovaszLoss", logits_and_classes, note=" of a batch", nothing=ignored, options={"per_sample": False}),
+    case("GeneralizedDiceLoss", logits_and_classes, nothing=ignored, options={"smooth": 0.1}),
+    case(
+        "GeneralizedDiceLoss",
+        regions,
+        note=" of regions",
+        nothing=ignored,
+        options={"absent": "skip", "include_background": False, "per_sample": False},
+    ),
     case("IoULoss", boxes),
     case("IoULoss", boxes, note=" log", options={"mode": "log"}),
     case("GIoULoss", boxes),

@@ -49,6 +49,18 @@ CHANCE = [
     (losses.MSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 2.0, 2.0])), 1.0),
     (losses.L1Loss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
     (losses.RMSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
+    (losses.BerHuLoss(threshold=1), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.5),
+    (  # the mean is 3: of log 1.5 and log 0.75 the variance, and half of the square of the mean
+        losses.SILogLoss(),
+        (torch.empty(1, 4), torch.tensor([[2.0, 2.0, 4.0, 4.0]])),
+        math.log(2) ** 2 / 4 + math.log(1.5 * 0.75) ** 2 / 8,
+    ),
+    (losses.GradientMatchingLoss(scales=1), (torch.empty(1, 1, 4), torch.tensor([[[0.0, 0.0, 4.0, 4.0]]])), 1.0),
+    (
+        losses.SumLoss({"l1": losses.L1Loss(), "mse": losses.MSELoss()}, weights={"mse": 0.5}),
+        (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])),
+        4.0,
+    ),
     (losses.GaussianNLLLoss(), (torch.empty(2), torch.tensor([-2.0, 2.0]), torch.empty(2)), 0.5 * (math.log(4) + 1)),
     (losses.CosineLoss(), (torch.empty(8, 3), EMBEDDINGS[:8, :3]), 1.0),
     (losses.TripletLoss(margin=0.3), (EMBEDDINGS, EMBEDDINGS, EMBEDDINGS), 0.3),
@@ -59,6 +71,8 @@ CHANCE = [
     (losses.GANLoss("vanilla"), (torch.empty(4, 1, 5, 5), True), math.log(2)),
     (losses.GANLoss("hinge"), (torch.empty(4, 1, 5, 5), False), 1.0),
     (losses.DiceLoss(smooth=0), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
+    (losses.LovaszLoss(), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
+    (losses.GeneralizedDiceLoss(smooth=0), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.IoULoss(), (torch.empty(2, 4), torch.tensor([[0.0, 0, 2, 2], [2.0, 0, 4, 2]])), 1 - 2 / 6),
     (
         losses.VAELoss(),

@@ -58,7 +58,12 @@ def test_every_class_has_an_example(cls: type) -> None:
 def test_every_function_refers_to_its_class_and_has_its_options(cls: str, function: str) -> None:
     form, kind = getattr(losses, function), getattr(losses, cls)
     assert form.__doc__.startswith(f"Functional form of :class:`{cls}`")
-    own = {"CurriculumLoss", "GANLoss", "PerceptualLoss"}  # whose functions take what the classes have computed
+    own = {
+        "CurriculumLoss",
+        "GANLoss",
+        "PerceptualLoss",
+        "SumLoss",
+    }  # whose functions take what the classes have computed
     if cls not in own:
         assert set(parameters(form)) == set(parameters(kind.__init__)) | set(parameters(kind.forward))
 

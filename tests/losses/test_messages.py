@@ -11,7 +11,18 @@ from torch.testing import assert_close
 import losses
 
 X, Y = torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.int64)
-MASKED = ("mse_loss", "l1_loss", "rmse_loss", "huber_loss", "smooth_l1_loss", "log_cosh_loss", "asymmetric_mse_loss")
+MASKED = (
+    "mse_loss",
+    "l1_loss",
+    "rmse_loss",
+    "huber_loss",
+    "smooth_l1_loss",
+    "log_cosh_loss",
+    "asymmetric_mse_loss",
+    "silog_loss",
+    "berhu_loss",
+    "gradient_matching_loss",
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +69,10 @@ MASKED = ("mse_loss", "l1_loss", "rmse_loss", "huber_loss", "smooth_l1_loss", "l
             lambda: losses.bce_with_logits_loss(X[0, 0, 0], X[0, 0, 0], pos_weight=torch.ones(2)),
             "pos_weight must be one",
         ),
+        (lambda: losses.silog_loss(X, X), "target must be above 0, a depth, where the mask is True; got 0"),
+        (lambda: losses.gradient_matching_loss(X[0, 0], X[0, 0]), r"N x ... x H x W; got \(4, 4\)"),
+        (lambda: losses.lovasz_loss(X, X + 0.5), "target must be 0 or 1, or -100 to ignore, in a region"),
+        (lambda: losses.lovasz_loss(X[:, :1], Y), r"one class, whose softmax is always 1.*target.*\(2, 1, 4, 4\)"),
         (
             lambda: losses.BCEWithLogitsLoss(pos_weight=-1.0),
             "pos_weight must be one finite weight >= 0, or hold one per class; got -1",
@@ -101,9 +116,9 @@ def test_one_positive_weight_for_all(weight: Any) -> None:
 @pytest.mark.parametrize("name", [*MASKED, "bce_with_logits_loss", "bce_from_probs", "binary_focal_loss"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.int64])
 def test_masks_are_boolean(name: str, dtype: torch.dtype) -> None:
-    x = torch.full((2, 3), 0.5)
+    x = torch.full((2, 3, 4), 0.5)
     with pytest.raises(TypeError, match=f"mask must be a boolean tensor.*; got {dtype}"):
-        getattr(losses, name)(x, x, mask=torch.ones(2, 3, dtype=dtype))
+        getattr(losses, name)(x, x, mask=torch.ones(2, 3, 4, dtype=dtype))
 
 
 def test_other_masks_are_boolean() -> None:

@@ -183,6 +183,45 @@ def test_cross_entropy_and_dice_of_one_region_of_monai() -> None:
     assert_agree(lambda x: losses.cross_entropy_dice_loss(x, target), lambda x: theirs(x, target), trained(3, 1, 4, 5))
 
 
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("ignored", [None, 255])
+def test_lovasz_of_smp(per_sample: bool, ignored: int | None) -> None:
+    """Smp takes each sample's mean first; ours is over all pairs of sample and class that count. It is in float32."""
+    target = classes(ignored)
+    theirs = smp.losses.LovaszLoss("multiclass", per_image=per_sample, ignore_index=ignored)
+    ours = losses.LovaszLoss(per_sample=per_sample, ignore_index=255)
+
+    def by_sample(x: Tensor) -> Tensor:
+        return torch.stack([ours(x[i : i + 1], target[i : i + 1]) for i in range(len(x))]).mean()
+
+    whole = by_sample if per_sample else lambda x: ours(x, target)
+    input = trained(3, CLASSES, 4, 5, dtype=torch.float32)
+    assert_agree(whole, lambda x: theirs(x, target), input, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("include_background", [False, True])
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_generalized_dice_of_monai(per_sample: bool, include_background: bool) -> None:
+    """Also of absent classes, which have the largest weight in both; its smoothing is not in pixels."""
+    target = classes()
+    theirs = monai.losses.GeneralizedDiceLoss(
+        softmax=True,
+        to_onehot_y=True,
+        smooth_nr=0.0,
+        smooth_dr=0.0,
+        batch=not per_sample,
+        include_background=include_background,
+    )
+    options = {"smooth": 0.0, "per_sample": per_sample, "include_background": include_background}
+    assert_agree(
+        lambda x: losses.generalized_dice_loss(x, target, **options),
+        lambda x: theirs(x, target.unsqueeze(1)),
+        logits(),
+        rtol=1e-6,  # its weights are float32
+        atol=1e-7,
+    )
+
+
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 12.0])
 def test_sums_over_large_pictures(confidence: float) -> None:
     """In float32, against numpy's sums in float64: equal values, which add up with equal errors, are the worst case."""
@@ -195,3 +234,20 @@ def test_sums_over_large_pictures(confidence: float) -> None:
     ours = losses.dice_loss(input, target, smooth=0.0, reduction="none")[0]
     np.testing.assert_allclose(ours, 1 - 2 * shared / (predicted + true), rtol=1e-5, atol=1e-6)
     assert (ours >= 0).all()
+
+
+@pytest.mark.parametrize("confidence", [0.0, 3.0])
+def test_lovasz_of_large_pictures(confidence: float) -> None:
+    """In float32, against differences of the distance in numpy's float64."""
+    side, target = 512, torch.randint(2, (1, 512, 512))
+    input = (confidence * torch.randn(1, 2, side, side)).scatter_add_(
+        1, target.unsqueeze(1), torch.full((1, 1, side, side), confidence)
+    )
+    each = []
+    for number in range(2):
+        true = (target == number).numpy().ravel()
+        error = np.abs(true - input.softmax(1)[0, number].double().numpy().ravel())
+        order = np.argsort(-error, kind="stable")
+        missed, union = true.sum() - true[order].cumsum(), true.sum() + (~true[order]).cumsum()
+        each.append((error[order] * np.diff(1 - missed / union, prepend=0)).sum())
+    np.testing.assert_allclose(losses.lovasz_loss(input, target, reduction="none")[0], each, rtol=1e-5)
