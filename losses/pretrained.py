@@ -54,7 +54,7 @@ def read_state_dict(file: str | Path) -> Mapping[str, Tensor]:
         raise FileNotFoundError(f"weights must be a file; there is no {file}")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, IndexError, pickle.UnpicklingError) as error:  # IndexError: of some texts
         raise ValueError(
             f"weights {file} are not a file written by torch.save: {str(error).splitlines()[0]}"
         ) from error

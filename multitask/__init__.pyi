@@ -1,5 +1,5 @@
 from .data import SceneData
-from .encoders import EfficientNetLite0Encoder, Encoder, ResNetEncoder, SmallEncoder
+from .encoders import Encoder, SmallEncoder, TimmEncoder
 from .module import MultiTask
 from .predictor import Predictor
 from .tasks import Classification, Depth, Detection, Normals, Segmentation, Task
@@ -10,14 +10,13 @@ __all__ = [
     "Classification",
     "Depth",
     "Detection",
-    "EfficientNetLite0Encoder",
     "Encoder",
     "MultiTask",
     "Normals",
     "Predictor",
-    "ResNetEncoder",
     "SceneData",
     "Segmentation",
     "SmallEncoder",
     "Task",
+    "TimmEncoder",
 ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,32 +13,18 @@ from inference import build, factory, recipe_of
 from inference.sizes import Size, height_width, pad, padded_size
 from losses import FixedWeighting, Weighting
 from losses.weighting import Likelihood
+from multitask.attention import AttendingHead
 from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics
+from multitask.neck import Neck
 from multitask.tasks import Task
 from training import Model
 from training.data import Split
 
 Batch = Mapping[str, Any]
+Attention = Literal["mtan"]
 WeightingOfTasks = Callable[[Mapping[str, Likelihood]], Weighting]
-
-
-class Neck(nn.Sequential):
-    """The last shared layer: what all tasks start from, and where gradients of tasks are compared.
-
-    Args:
-        inputs: channels of the encoder's features.
-        channels: channels that all heads see.
-    """
-
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__(nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
-
-    @property
-    def weight(self) -> Tensor:
-        """The weight of the convolution."""
-        return cast(Tensor, self[0].weight)
 
 
 class MultiTask(Model):
@@ -61,7 +47,11 @@ class MultiTask(Model):
         weighting: balances the losses: ``losses.FixedWeighting`` (equal weights unless it is given others),
             ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is built with the
             names of the tasks and the likelihoods that fit their losses.
-        channels: of the neck between the encoder and the heads, at least 1.
+        channels: of the features that all tasks share, at least 1.
+        stride: of the same: one of the encoder's, whose coarser levels are merged into it (see ``Neck``). Small ones
+            make sharp predictions; null for the finest.
+        attention: ``mtan`` lets each task attend to its own part of the shared features (see ``AttendingHead``); null
+            gives all of them to every head as they are.
         lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the run.
         weight_decay: of AdamW, >= 0.
 
@@ -77,6 +67,8 @@ class MultiTask(Model):
         weighting: WeightingOfTasks = FixedWeighting,
         *,
         channels: int = 128,
+        stride: int | None = None,
+        attention: Attention | None = None,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
     ) -> None:
@@ -98,10 +90,15 @@ class MultiTask(Model):
         for name, value, smallest in ("channels", channels, 1), ("lr", lr, 0), ("weight_decay", weight_decay, 0):
             if not value >= smallest:
                 raise ValueError(f"{name} must be at least {smallest}; got {value}")
+        if attention not in (None, *get_args(Attention)):
+            raise ValueError(f"attention must be mtan or null; got {attention!r}")
         self.encoder = encoder
-        self.neck = Neck(encoder.channels, channels)
+        self.neck = Neck(encoder.channels, encoder.strides, channels, stride)
         self.tasks = nn.ModuleDict(tasks)
-        self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in tasks.items()})
+        heads = {name: task.build_head(channels) for name, task in tasks.items()}
+        if attention is not None:
+            heads = {name: AttendingHead(head, channels) for name, head in heads.items()}
+        self.heads = nn.ModuleDict(heads)
         self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
         self.resize: Size | None = None  # what the scenes of the training were resized to
         self.lr = lr
@@ -120,12 +117,14 @@ class MultiTask(Model):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the size of its scenes, and find the heads that before 0.2.0 were in their tasks."""
+        """Take over the size of its scenes, and find the weights that had other names before 0.2.0."""
         super().on_load_checkpoint(checkpoint)
         self.resize = height_width("resize", (checkpoint.get("data") or {}).get("resize"))
         state = checkpoint["state_dict"]
         for key in list(state):
-            if (moved := re.sub(r"^tasks\.(\w+)\.head\.", r"heads.\1.", key)) != key:
+            moved = re.sub(r"^tasks\.(\w+)\.head\.", r"heads.\1.", key)
+            moved = re.sub(r"^neck\.(\d)", r"neck.last.\1", moved)
+            if moved != key:
                 state[moved] = state.pop(key)
 
     def forward(self, images: Tensor, size: Size | None = None) -> dict[str, Any]:

@@ -112,7 +112,6 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "multitask/data/files.py": "multitask/data/test_folders.py",
     "multitask/data/scenes.py": "multitask/data/test_batches.py",
     "multitask/encoders/encoder.py": "multitask/encoders/test_small.py",
-    "multitask/encoders/pretrained.py": "multitask/encoders/test_resnet.py",
     "multitask/maps.py": "multitask/test_predictor.py",
     "multitask/metrics.py": "multitask/test_module.py",
     "multitask/tasks/class_task.py": "multitask/tasks/test_tasks.py",

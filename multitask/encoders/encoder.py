@@ -1,4 +1,4 @@
-"""The base of the encoders: the shape of their features, and their own normalization of pictures."""
+"""The base of the encoders: the shapes of their features, and their own normalization of pictures."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,28 @@ from inference import Network, Recipe
 
 
 class Encoder(Network):
-    """Base of the encoders: from pictures N x 3 x H x W in [0, 1] to features N x C x H/``stride`` x W/``stride``.
+    """Base of the encoders: from pictures N x 3 x H x W in [0, 1] to features at several strides.
+
+    Called, an encoder returns a list, the finest first: for each of its ``strides`` s and ``channels`` C a tensor
+    N x C x H/s x W/s. H and W are multiples of ``stride``, the largest; the model pads pictures to that.
 
     An encoder normalizes the pictures itself, as its weights expect it (see :class:`Normalize`): so data, drawn
     pictures and weights from elsewhere cannot disagree.
 
     Args:
-        channels: C, of the features.
-        stride: how many pixels a feature stands for, along each side.
+        channels: C of each level.
+        strides: how many pixels a feature of each level stands for, along each side, in rising order.
     """
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, channels: Sequence[int], strides: Sequence[int]) -> None:
         super().__init__()
-        self.channels = channels
-        self.stride = stride
+        self.channels = tuple(channels)
+        self.strides = tuple(strides)
+
+    @property
+    def stride(self) -> int:
+        """The stride of the coarsest features, whose multiples the sides of pictures are."""
+        return self.strides[-1]
 
     def recipe(self) -> Recipe:
         """Return how to build this encoder; weights from elsewhere are left out, as a checkpoint has its own."""

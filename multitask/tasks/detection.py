@@ -50,6 +50,8 @@ class Detection(Task):
         target: the key of the batch that holds the boxes.
         width: channels of the head's hidden layers.
         depth: hidden layers for the classes, and as many for the boxes, at least 0.
+        pool: how many shared features along each side are averaged to one place, at least 1: places at every feature
+            of a small stride cost much, and find little more.
         names: of the classes, for what is written; null for their numbers.
     """
 
@@ -62,13 +64,16 @@ class Detection(Task):
         target: str = "boxes",
         width: int = 64,
         depth: int = 2,
+        pool: int = 1,
         names: Sequence[str] | None = None,
     ) -> None:
         super().__init__(target, width)
-        if classes < 1 or depth < 0:
-            raise ValueError(f"classes must be at least 1 and depth at least 0; got {classes} and {depth}")
+        for option, value, least in ("classes", classes, 1), ("depth", depth, 0), ("pool", pool, 1):
+            if value < least:
+                raise ValueError(f"{option} must be at least {least}; got {value}")
         self.classes = classes
         self.depth = depth
+        self.pool = pool
         self.names = class_names(classes, names)
         self.focal = BinaryFocalLoss(normalizer="positives")
         self.giou = GIoULoss(validate=False)  # check() covers the boxes
@@ -76,7 +81,7 @@ class Detection(Task):
 
     def build_head(self, channels: int) -> nn.Module:
         """Build the two towers of FCOS."""
-        return FCOSHead(channels, self.width, self.depth, self.classes)
+        return FCOSHead(channels, self.width, self.depth, self.classes, self.pool)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it loops over pictures, with any number of boxes each
     def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor:

@@ -41,23 +41,28 @@ class FCOSHead(nn.Module):
         width: of the towers.
         depth: convolutions of each tower before the last.
         classes: how many.
+        pool: how many features along each side are averaged to one place.
     """
 
-    def __init__(self, channels: int, width: int, depth: int, classes: int) -> None:
+    def __init__(self, channels: int, width: int, depth: int, classes: int, pool: int = 1) -> None:
         super().__init__()
+        self.pool = pool
         self.classify = _tower(channels, width, depth, classes)
         self.locate = _tower(channels, width, depth, 5)
         nn.init.constant_(cast(Tensor, self.classify[-1].bias), -math.log(1 / PRIOR - 1))
 
     def forward(self, features: Tensor, size: tuple[int, int]) -> Places:
         """Predict from features N x channels x h x w of pictures of ``size``."""
+        rows, columns = features.shape[2:]
+        if self.pool > 1:
+            features = F.avg_pool2d(features, self.pool, ceil_mode=True)
         grid = features.shape[2:]
         logits, located = (
             at_least_float32(tower(features)).flatten(2).transpose(1, 2) for tower in (self.classify, self.locate)
         )
-        step = torch.tensor([size[1] / grid[1], size[0] / grid[0]], device=logits.device, dtype=logits.dtype)
-        rows, columns = torch.meshgrid(*(torch.arange(side).to(step) + 0.5 for side in grid), indexing="ij")
-        centers = torch.stack([columns, rows], -1).flatten(0, 1) * step
+        step = self.pool * torch.tensor([size[1] / columns, size[0] / rows], device=logits.device, dtype=logits.dtype)
+        y, x = torch.meshgrid(*(torch.arange(side).to(step) + 0.5 for side in grid), indexing="ij")
+        centers = torch.stack([x, y], -1).flatten(0, 1) * step
         # Softplus and not the paper's exp, whose gradient grows with the box. A scale to learn, which the paper has for
         # each level of its pyramid, would add nothing here to the convolution's weights.
         near, far = (F.softplus(located[..., :4]) * step.repeat(2)).chunk(2, -1)

@@ -199,6 +199,8 @@ def test_a_checkpoint_makes_the_model_again_with_its_weighting(tmp_path: Path) -
         ({"weighting": functools.partial(FixedWeighting, weights={"seg": 1})}, "weights must have a value for each of"),
         ({"lr": -1}, "lr must be at least 0; got -1"),
         ({"channels": 0}, "channels must be at least 1; got 0"),
+        ({"stride": 2}, "stride must be one of the encoder's, 4; got 2"),
+        ({"attention": "all"}, "attention must be mtan or null; got 'all'"),
     ],
 )
 def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:

@@ -172,10 +172,16 @@ def test_boxes_that_cannot_be_are_refused(target: dict[str, Tensor], message: st
         Detection(3).loss(random_places(2), [TWO, target])
 
 
-@pytest.mark.parametrize("options", [{"classes": 0}, {"classes": 3, "depth": -1}])
-def test_bad_options_are_refused_by_name(options: dict[str, int]) -> None:
-    message = f"got {options['classes']} and {options.get('depth', 2)}"
-    with pytest.raises(ValueError, match=f"classes must be at least 1 and depth at least 0; {message}"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": 0}, "classes must be at least 1; got 0"),
+        ({"classes": 3, "depth": -1}, "depth must be at least 0; got -1"),
+        ({"classes": 3, "pool": 0}, "pool must be at least 1; got 0"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Detection(**options)
 
 

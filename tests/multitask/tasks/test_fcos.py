@@ -89,6 +89,15 @@ def test_places_lie_in_the_middle_of_their_part_of_the_picture() -> None:
     assert_close(uneven.centers[5], torch.tensor([1.5 * 13 / 4, 1.5 * 10 / 3]))
 
 
+def test_pooled_features_make_fewer_places() -> None:
+    """Of an odd number the last place stands for one feature, and lies where it would if there were two."""
+    head = FCOSHead(1, 4, 0, 2, pool=2)
+    places = head(torch.zeros(1, 1, 4, 5), (8, 10))
+    assert places.step.tolist() == [4, 4]
+    assert_close(places.centers, grid(2, 3))
+    assert (places.logits.shape, places.boxes.shape, places.centerness.shape) == ((1, 6, 2), (1, 6, 4), (1, 6))
+
+
 def test_the_prediction_of_a_place_is_made_where_it_lies() -> None:
     """A bright feature in the second row, third column, and towers that pass on what they see."""
     head = FCOSHead(1, 4, 0, 1)
