@@ -16,9 +16,12 @@ from losses.weighting import Likelihood
 from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics
+from multitask.survey import survey
 from multitask.tasks import Task
+from multitask.tasks.task import build_task
 from training import Model
 from training.data import Split
+from training.failures import say
 
 Batch = Mapping[str, Any]
 WeightingOfTasks = Callable[[Mapping[str, Likelihood]], Weighting]
@@ -57,7 +60,7 @@ class MultiTask(Model):
 
     Args:
         encoder: computes the features.
-        tasks: the tasks, by the names that they are logged with.
+        tasks: the tasks, by the names that they are logged with; null in place of a task leaves it out.
         weighting: balances the losses: ``losses.FixedWeighting`` (equal weights unless it is given others),
             ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is built with the
             names of the tasks and the likelihoods that fit their losses.
@@ -73,7 +76,7 @@ class MultiTask(Model):
     def __init__(
         self,
         encoder: Encoder,
-        tasks: dict[str, Task],
+        tasks: dict[str, Task | None],
         weighting: WeightingOfTasks = FixedWeighting,
         *,
         channels: int = 128,
@@ -81,18 +84,20 @@ class MultiTask(Model):
         weight_decay: float = 1e-4,
     ) -> None:
         super().__init__()
+        left_out = [name for name, task in tasks.items() if task is None]
+        given = {name: task for name, task in tasks.items() if task is not None}
         self.save_hyperparameters(ignore=["encoder", "tasks", "weighting"], logger=False)
         self.save_hyperparameters(
             {
                 "encoder": encoder.recipe(),
-                "tasks": {name: task.recipe() for name, task in tasks.items()},
+                "tasks": {name: task.recipe() for name, task in given.items()},
                 "weighting": recipe_of(weighting, Weighting),
             },
             logger=False,
         )
-        if not tasks:
+        if not given:
             raise ValueError("tasks must be one or more; got none")
-        for name in tasks:
+        for name in given:
             if not name.isidentifier() or name in ("loss", "total"):
                 raise ValueError(f"a task's name must be of letters, digits and _, not loss or total; got {name!r}")
         for name, value, smallest in ("channels", channels, 1), ("lr", lr, 0), ("weight_decay", weight_decay, 0):
@@ -100,28 +105,33 @@ class MultiTask(Model):
                 raise ValueError(f"{name} must be at least {smallest}; got {value}")
         self.encoder = encoder
         self.neck = Neck(encoder.channels, channels)
-        self.tasks = nn.ModuleDict(tasks)
-        self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in tasks.items()})
-        self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
+        self.tasks = nn.ModuleDict(given)
+        self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in given.items()})
+        try:
+            self.weighting = weighting({name: task.likelihood for name, task in given.items()})
+        except ValueError as error:
+            raise ValueError(f"{error}; left out: {', '.join(left_out)}" if left_out else str(error)) from None
+        self.measured = False  # the training targets, as they were before the first step
         self.resize: Size | None = None  # what the scenes of the training were resized to
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
-        self.val_metrics = TaskMetrics(tasks)
-        self.test_metrics = TaskMetrics(tasks)
+        self.val_metrics = TaskMetrics(given)
+        self.test_metrics = TaskMetrics(given)
 
     @classmethod
     def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Build the encoder, the tasks and what builds the weighting."""
         return {
             "encoder": build(hyper_parameters["encoder"], Encoder),
-            "tasks": {name: build(recipe, Task) for name, recipe in hyper_parameters["tasks"].items()},
+            "tasks": {name: build_task(recipe) for name, recipe in hyper_parameters["tasks"].items()},
             "weighting": factory(hyper_parameters["weighting"], Weighting),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the size of its scenes, and find the heads that before 0.2.0 were in their tasks."""
         super().on_load_checkpoint(checkpoint)
+        self.measured = True
         self.resize = height_width("resize", (checkpoint.get("data") or {}).get("resize"))
         state = checkpoint["state_dict"]
         for key in list(state):
@@ -168,6 +178,18 @@ class MultiTask(Model):
                 data.check_targets(split, {name: task.target for name, task in self.named_tasks().items()})
 
     # --- training
+
+    def on_fit_start(self) -> None:
+        """Let the tasks start from what the training targets hold, and print it; not a model out of a checkpoint."""
+        if self.measured:
+            return
+        tasks, found = self.named_tasks(), None
+        if isinstance(self.data, SceneData) and self.trainer.is_global_zero:
+            found = survey(self.data, tasks)
+        if (found := self.trainer.strategy.broadcast(found)) is not None:  # the same in all processes
+            words = {name: task.start_from(found.totals[name], self.heads[name]) for name, task in tasks.items()}
+            say("\n".join(found.table(words)))
+        self.measured = True
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the total of the tasks that have a target in this batch."""
