@@ -1,14 +1,10 @@
 """Soft sharing: each task attends to its own part of the shared features."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
-from inference.sizes import Size
 
-
-class AttendingHead(nn.Module):
-    r"""A head behind a soft attention mask over the shared features, in the manner of MTAN (Liu et al. 2019).
+class TaskAttention(nn.Module):
+    r"""A task's own features, behind a soft mask over the shared ones, in the manner of MTAN (Liu et al. 2019).
 
     .. math:: \hat z = f(\sigma(g(z)) \odot z)
 
@@ -17,11 +13,10 @@ class AttendingHead(nn.Module):
     attends once, to what all levels have become.
 
     Args:
-        head: of the task.
-        channels: of the shared features.
+        channels: of the shared features, and of the task's own.
     """
 
-    def __init__(self, head: nn.Module, channels: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.mask = nn.Sequential(
             nn.Conv2d(channels, channels, 1, bias=False),
@@ -34,13 +29,8 @@ class AttendingHead(nn.Module):
         self.refine = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
         )
-        self.head = head
 
-    def attend(self, features: Tensor) -> Tensor:
-        """Compute the task's own features, of the same shape."""
+    def forward(self, features: Tensor) -> Tensor:
+        """Compute the task's features, of the shape of the shared ``features``, N x channels x h x w."""
         own: Tensor = self.refine(self.mask(features) * features)
         return own
-
-    def forward(self, features: Tensor, size: Size) -> Any:
-        """Predict from features N x channels x h x w of pictures of ``size``."""
-        return self.head(self.attend(features), size)

@@ -1,7 +1,5 @@
 """A model of several tasks as one network, for tiles."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -24,10 +22,10 @@ class Maps(nn.Module):
 
     def __init__(self, model: MultiTask) -> None:
         super().__init__()
-        self.encoder, self.neck, self.heads = model.encoder, model.neck, model.heads
+        self.model = model
         side = model.encoder.stride
         with torch.no_grad():
-            predictions = self._predictions(torch.zeros(1, 3, side, side, device=model.device))
+            predictions = model(torch.zeros(1, 3, side, side, device=model.device))
         self.channels = {
             name: value.shape[1]
             for name, value in predictions.items()
@@ -35,14 +33,9 @@ class Maps(nn.Module):
         }
         self.whole = [name for name in predictions if name not in self.channels]
 
-    def _predictions(self, pictures: Tensor) -> dict[str, Any]:
-        height, width = pictures.shape[2:]
-        features = self.neck(self.encoder(pictures.contiguous(memory_format=torch.channels_last)))
-        return {name: head(features, (height, width)) for name, head in self.heads.items()}
-
     def forward(self, pictures: Tensor) -> Tensor:
         """Predict N x 3 x H x W, where H and W are multiples of the encoder's stride."""
-        predictions = self._predictions(pictures)
+        predictions = self.model(pictures)
         return pictures if self.whole else torch.cat(list(predictions.values()), 1)
 
     def split(self, output: Tensor) -> dict[str, Tensor]:

@@ -13,14 +13,17 @@ from inference import build, factory, recipe_of
 from inference.sizes import Size, height_width, pad, padded_size
 from losses import FixedWeighting, Weighting
 from losses.weighting import Likelihood
-from multitask.attention import AttendingHead
+from multitask.attention import TaskAttention
 from multitask.data import SceneData
 from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics
 from multitask.neck import Neck
+from multitask.survey import survey
 from multitask.tasks import Task
+from multitask.tasks.task import build_task
 from training import Model
 from training.data import Split
+from training.failures import say
 
 Batch = Mapping[str, Any]
 Attention = Literal["mtan"]
@@ -43,14 +46,14 @@ class MultiTask(Model):
 
     Args:
         encoder: computes the features.
-        tasks: the tasks, by the names that they are logged with.
+        tasks: the tasks, by the names that they are logged with; null in place of a task leaves it out.
         weighting: balances the losses: ``losses.FixedWeighting`` (equal weights unless it is given others),
             ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is built with the
             names of the tasks and the likelihoods that fit their losses.
         channels: of the features that all tasks share, at least 1.
         stride: of the same: one of the encoder's, whose coarser levels are merged into it (see ``Neck``). Small ones
             make sharp predictions; null for the finest.
-        attention: ``mtan`` lets each task attend to its own part of the shared features (see ``AttendingHead``); null
+        attention: ``mtan`` lets each task attend to its own part of the shared features (see ``TaskAttention``); null
             gives all of them to every head as they are.
         lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the run.
         weight_decay: of AdamW, >= 0.
@@ -63,7 +66,7 @@ class MultiTask(Model):
     def __init__(
         self,
         encoder: Encoder,
-        tasks: dict[str, Task],
+        tasks: dict[str, Task | None],
         weighting: WeightingOfTasks = FixedWeighting,
         *,
         channels: int = 128,
@@ -73,18 +76,20 @@ class MultiTask(Model):
         weight_decay: float = 1e-4,
     ) -> None:
         super().__init__()
+        left_out = [name for name, task in tasks.items() if task is None]
+        given = {name: task for name, task in tasks.items() if task is not None}
         self.save_hyperparameters(ignore=["encoder", "tasks", "weighting"], logger=False)
         self.save_hyperparameters(
             {
                 "encoder": encoder.recipe(),
-                "tasks": {name: task.recipe() for name, task in tasks.items()},
+                "tasks": {name: task.recipe() for name, task in given.items()},
                 "weighting": recipe_of(weighting, Weighting),
             },
             logger=False,
         )
-        if not tasks:
+        if not given:
             raise ValueError("tasks must be one or more; got none")
-        for name in tasks:
+        for name in given:
             if not name.isidentifier() or name in ("loss", "total"):
                 raise ValueError(f"a task's name must be of letters, digits and _, not loss or total; got {name!r}")
         for name, value, smallest in ("channels", channels, 1), ("lr", lr, 0), ("weight_decay", weight_decay, 0):
@@ -94,31 +99,34 @@ class MultiTask(Model):
             raise ValueError(f"attention must be mtan or null; got {attention!r}")
         self.encoder = encoder
         self.neck = Neck(encoder.channels, encoder.strides, channels, stride)
-        self.tasks = nn.ModuleDict(tasks)
-        heads = {name: task.build_head(channels) for name, task in tasks.items()}
-        if attention is not None:
-            heads = {name: AttendingHead(head, channels) for name, head in heads.items()}
-        self.heads = nn.ModuleDict(heads)
-        self.weighting = weighting({name: task.likelihood for name, task in tasks.items()})
+        self.tasks = nn.ModuleDict(given)
+        self.attention = nn.ModuleDict({name: TaskAttention(channels) for name in given} if attention else {})
+        self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in given.items()})
+        try:
+            self.weighting = weighting({name: task.likelihood for name, task in given.items()})
+        except ValueError as error:
+            raise ValueError(f"{error}; left out: {', '.join(left_out)}" if left_out else str(error)) from None
+        self.measured = False  # the training targets, as they were before the first step
         self.resize: Size | None = None  # what the scenes of the training were resized to
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
-        self.val_metrics = TaskMetrics(tasks)
-        self.test_metrics = TaskMetrics(tasks)
+        self.val_metrics = TaskMetrics(given)
+        self.test_metrics = TaskMetrics(given)
 
     @classmethod
     def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Build the encoder, the tasks and what builds the weighting."""
         return {
             "encoder": build(hyper_parameters["encoder"], Encoder),
-            "tasks": {name: build(recipe, Task) for name, recipe in hyper_parameters["tasks"].items()},
+            "tasks": {name: build_task(recipe) for name, recipe in hyper_parameters["tasks"].items()},
             "weighting": factory(hyper_parameters["weighting"], Weighting),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the size of its scenes, and find the weights that had other names before 0.2.0."""
         super().on_load_checkpoint(checkpoint)
+        self.measured = True
         self.resize = height_width("resize", (checkpoint.get("data") or {}).get("resize"))
         state = checkpoint["state_dict"]
         for key in list(state):
@@ -151,7 +159,8 @@ class MultiTask(Model):
         return features
 
     def _predict(self, name: str, features: Tensor, inside: Size, size: Size) -> Any:
-        prediction = self.heads[name](features, padded_size(inside, self.encoder.stride))
+        own = self.attention[name](features) if self.attention else features
+        prediction = self.heads[name](own, padded_size(inside, self.encoder.stride))
         return self.named_tasks()[name].at_size(prediction, inside, size)
 
     def named_tasks(self) -> dict[str, Task]:
@@ -168,6 +177,18 @@ class MultiTask(Model):
 
     # --- training
 
+    def on_fit_start(self) -> None:
+        """Let the tasks start from what the training targets hold, and print it; not a model out of a checkpoint."""
+        if self.measured:
+            return
+        tasks, found = self.named_tasks(), None
+        if isinstance(self.data, SceneData) and self.trainer.is_global_zero:
+            found = survey(self.data, tasks)
+        if (found := self.trainer.strategy.broadcast(found)) is not None:  # the same in all processes
+            words = {name: task.start_from(found.totals[name], self.heads[name]) for name, task in tasks.items()}
+            say("\n".join(found.table(words)))
+        self.measured = True
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the total of the tasks that have a target in this batch."""
         features = self._features(batch["image"])
@@ -181,8 +202,8 @@ class MultiTask(Model):
         self.log("lr/AdamW", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log_dict(report)
         # Heads without a target contribute 0: processes with other targets wait for their gradients.
-        unused = [head for name, head in self.heads.items() if name not in losses]
-        return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
+        unused = [part for parts in (self.heads, self.attention) for name, part in parts.items() if name not in losses]
+        return total + 0 * sum(parameter.sum() for part in unused for parameter in part.parameters())
 
     def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         size = _size_of(batch["image"])

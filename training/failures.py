@@ -1,5 +1,6 @@
 """End a command that fails with one line."""
 
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from training.callbacks.last_checkpoint import Interrupted
 
 HINT = " (--debug shows where)"
+ABOUT_UNIONS = re.compile(  # what jsonargparse says around the reason, where an option may be one of several types
+    r"Does not validate against any of the Union subtypes"
+    r"|^\s*(Subtypes: .*|Errors:|Given value type: .*|Given value: Namespace\(.*)$"
+    r"|^\s*- Expected a (<class 'NoneType'>|path but \S+ either not accessible or invalid)",
+    re.MULTILINE,
+)
 
 
 @contextmanager
@@ -74,4 +81,5 @@ def say(line: str) -> None:
 
 
 def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    line = " ".join(ABOUT_UNIONS.sub("", str(message)).split())
+    return re.sub(r"(^|: )(- )+", r"\1", line)

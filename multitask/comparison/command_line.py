@@ -32,6 +32,8 @@ class CompareCommand(MultiTaskCommands):
         words = with_configuration(options, cls.program, cls.demo)
         line = cls(prog=f"{cls.program} {command}", description=DESCRIPTION, args=words)
         config = yaml.safe_load(line.parser.dump(line.config, skip_none=False))
+        tasks = config["model"]["tasks"]
+        config["model"]["tasks"] = {name: task for name, task in tasks.items() if task is not None}
         own = {name: config.pop(name) for name in OWN}
         compare(config, Path(own["out"]), own["seeds"], own["jobs"])
 

@@ -11,13 +11,14 @@ from torchmetrics import MetricCollection
 
 from inference.pictures import paint
 from inference.pictures.files import whole_or_not_at_all
-from multitask.tasks.class_task import ClassTask
+from losses.convention import Loss
+from multitask.tasks.class_task import ClassTask, WeightsOfClasses
 from multitask.tasks.task import Better
 from multitask.tasks.writing import Place, Written
 
 
 class Classification(ClassTask):
-    """Classification of pictures by cross-entropy; measured by accuracy.
+    """Classification of pictures, by cross-entropy or another loss; measured by accuracy.
 
     The target is N, integer.
 
@@ -27,6 +28,10 @@ class Classification(ClassTask):
         ignore_index: pictures of this class do not count.
         width: channels of the head's hidden layer.
         names: of the classes, for what is written; null for their numbers.
+        loss: of logits and classes, such as ``losses.FocalLoss`` or ``losses.ProbabilityL1Loss``, with its options;
+            null for ``losses.CrossEntropyLoss``. Its ``ignore_index`` is the task's.
+        class_weights: in the loss: a number >= 0 for each class; ``balanced`` for weights with which all classes count
+            alike, from how often they are in the training targets; null for none.
     """
 
     better: ClassVar[Mapping[str, Better]] = {"accuracy": "higher"}
@@ -38,8 +43,10 @@ class Classification(ClassTask):
         ignore_index: int = 255,
         width: int = 64,
         names: Sequence[str] | None = None,
+        loss: Loss | None = None,
+        class_weights: WeightsOfClasses = None,
     ) -> None:
-        super().__init__(classes, target, ignore_index, width, names)
+        super().__init__(classes, target, ignore_index, width, names, loss, class_weights)
 
     def build_head(self, channels: int) -> nn.Module:
         """Build a head that takes the mean over the picture and computes a logit for each class."""

@@ -13,7 +13,10 @@ from torchmetrics import Metric, MetricCollection
 from inference.pictures import to_picture, write_picture
 from inference.pictures.files import whole_or_not_at_all
 from losses import L1Loss
-from multitask.tasks.task import Better, DenseHead, Task
+from losses.convention import Loss
+from losses.regression import RegressionLoss
+from multitask.tasks.criterion import require
+from multitask.tasks.task import Better, DenseHead, Task, Totals
 from multitask.tasks.writing import Place, Written, write_json
 
 STEPS = 2**16 - 1  # of a picture of 16 bits
@@ -23,36 +26,70 @@ SHADES = torch.tensor(
 
 
 class Depth(Task):
-    """Depth by L1; measured by absolute and relative error, RMSE, and the share of pixels within a factor of 1.25.
+    """Depth, by L1 or another loss; measured by absolute and relative error, RMSE, and pixels within a factor of 1.25.
 
     The target is N x 1 x H x W in meters (or inverse depth, whatever the data set has); 0 and NaN mean unknown.
 
     Args:
         target: the key of the batch that holds the depth.
         farthest: about the largest depth, in the unit of the target, > 0: what is drawn darkest.
+        start: what an untrained head predicts, in the unit of the target, > 0; null for the mean of the training
+            targets, and before that is known for a third of ``farthest``.
         width: channels of the head's hidden layer.
+        loss: of predicted and true depths where these are known, such as ``losses.SILogLoss``, ``losses.BerHuLoss`` or
+            a ``losses.SumLoss`` of ``losses.L1Loss`` and ``losses.GradientMatchingLoss``, with its options; null for
+            ``losses.L1Loss``.
     """
 
-    likelihood = "laplace"
     better: ClassVar[Mapping[str, Better]] = {"abs": "lower", "rel": "lower", "rmse": "lower", "delta_1.25": "higher"}
 
-    def __init__(self, target: str = "depth", farthest: float = 10.0, width: int = 64) -> None:
+    def __init__(
+        self,
+        target: str = "depth",
+        farthest: float = 10.0,
+        width: int = 64,
+        start: float | None = None,
+        loss: Loss | None = None,
+    ) -> None:
         super().__init__(target, width)
-        if not farthest > 0:
-            raise ValueError(f"farthest must be above 0; got {farthest}")
+        for name, value in ("farthest", farthest), ("start", start):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0; got {value}")
         self.farthest = farthest
-        self.l1 = L1Loss()
+        self.start = start
+        self.criterion = loss or L1Loss()
+        require(self.criterion, RegressionLoss, "L1Loss or SILogLoss")
+        self.likelihood = self.criterion.likelihood
 
     def build_head(self, channels: int) -> nn.Module:
-        """Build a head that predicts the depth at every pixel, at first about a third of ``farthest``."""
+        """Build a head that predicts the depth at every pixel, at first about ``start``."""
         head = DenseHead(channels, self.width, 1)
-        # L1 moves a bias by at most the learning rate per step: starting at 0 would take long.
-        nn.init.constant_(cast(Tensor, head[-1].bias), self.farthest / 3)
+        self.start_at(self.farthest / 3 if self.start is None else self.start, head)
         return head
 
+    def start_at(self, depth: float, head: nn.Module) -> None:
+        """Let a head that is not trained yet predict about a depth everywhere."""
+        # L1 moves a bias by at most the learning rate per step: starting at 0 would take long.
+        if isinstance(head, DenseHead):
+            nn.init.constant_(cast(Tensor, head[-1].bias), depth)
+
+    def count(self, target: Tensor) -> Totals:
+        """Count the known pixels, and add up their depths."""
+        known = known_depth(target)
+        return {"pixels": known.sum().cpu(), "depths": target[known].sum(dtype=torch.float64).cpu()}
+
+    def start_from(self, totals: Totals, head: nn.Module) -> str:
+        """Start at the mean of the known depths, unless ``start`` is given."""
+        if not totals.get("pixels"):
+            return "nothing known"
+        mean = float(totals["depths"] / totals["pixels"])
+        if self.start is None:
+            self.start_at(mean, head)
+        return f"mean {mean:.4g}"
+
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compute the mean absolute error over pixels whose depth is known."""
-        loss: Tensor = self.l1(prediction, target, mask=known_depth(target))
+        """Compute the loss over pixels whose depth is known."""
+        loss: Tensor = self.criterion(prediction, target, mask=known_depth(target))
         return loss
 
     def decode(self, prediction: Tensor) -> Tensor:
@@ -65,12 +102,9 @@ class Depth(Task):
 
     def baseline(self, targets: Iterable[Tensor]) -> Tensor:
         """Return the mean depth."""
-        total, count = torch.zeros((), dtype=torch.float64), 0
-        for target in targets:
-            known = known_depth(target)
-            total += target[known].sum(dtype=torch.float64).cpu()
-            count += int(known.sum())
-        return (total / count).float()
+        counts = [self.count(target) for target in targets]
+        depths, pixels = (torch.stack([each[name] for each in counts]).sum() for name in ("depths", "pixels"))
+        return (depths / pixels).float()
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw near pixels light and far ones dark; unknown ones black."""

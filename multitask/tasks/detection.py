@@ -16,8 +16,9 @@ from torchvision.utils import draw_bounding_boxes
 from inference.pictures import palette
 from inference.sizes import Size
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
+from multitask.tasks.criterion import require
 from multitask.tasks.fcos import FCOSHead, Places, assign, centerness
-from multitask.tasks.task import Better, Task, class_names
+from multitask.tasks.task import Better, Task, Totals, class_names
 from multitask.tasks.writing import Place, Written, write_json
 
 Boxes = dict[str, Tensor]
@@ -53,6 +54,8 @@ class Detection(Task):
         pool: how many shared features along each side are averaged to one place, at least 1: places at every feature
             of a small stride cost much, and find little more.
         names: of the classes, for what is written; null for their numbers.
+        loss: of the classes, ``losses.BinaryFocalLoss`` with its options; null for its defaults. Its ``normalizer`` is
+            the number of places that have a box.
     """
 
     likelihood = "categorical"
@@ -66,6 +69,7 @@ class Detection(Task):
         depth: int = 2,
         pool: int = 1,
         names: Sequence[str] | None = None,
+        loss: BinaryFocalLoss | None = None,
     ) -> None:
         super().__init__(target, width)
         for option, value, least in ("classes", classes, 1), ("depth", depth, 0), ("pool", pool, 1):
@@ -75,7 +79,9 @@ class Detection(Task):
         self.depth = depth
         self.pool = pool
         self.names = class_names(classes, names)
-        self.focal = BinaryFocalLoss(normalizer="positives")
+        loss = loss or BinaryFocalLoss()
+        require(loss, BinaryFocalLoss, "BinaryFocalLoss")
+        self.focal = loss.with_options(normalizer="positives")
         self.giou = GIoULoss(validate=False)  # check() covers the boxes
         self.bce = BCEWithLogitsLoss(validate=False)
 
@@ -111,6 +117,18 @@ class Detection(Task):
             + self.bce(central[found], true_centerness)
         )
         return loss
+
+    def count(self, target: Sequence[Boxes | None]) -> Totals:
+        """Count the boxes of each class."""
+        labels = [truth["labels"].long().cpu() for truth in target if truth is not None]
+        counts = torch.cat(labels).bincount(minlength=self.classes)[: self.classes] if labels else None
+        return {} if counts is None else {"boxes": counts}
+
+    def start_from(self, totals: Totals, head: nn.Module) -> str:
+        """Tell how many boxes of each class there are."""
+        counts = totals.get("boxes", torch.zeros(self.classes, dtype=torch.int64)).tolist()
+        each = ", ".join(f"{name}: {count}" for name, count in zip(self.names, counts, strict=True))
+        return f"{sum(counts)} boxes; {each}"
 
     def check(self, target: Sequence[Boxes | None], size: tuple[int, int]) -> None:
         """Require boxes inside the pictures, with classes that exist."""

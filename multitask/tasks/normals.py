@@ -12,7 +12,10 @@ from torchmetrics import Metric, MetricCollection
 
 from inference.pictures import write_picture
 from losses import CosineLoss
-from multitask.tasks.task import Better, DenseHead, Task
+from losses.convention import Loss
+from losses.regression import RegressionLoss
+from multitask.tasks.criterion import require
+from multitask.tasks.task import Better, DenseHead, Task, Totals
 from multitask.tasks.writing import Place
 
 THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
@@ -20,16 +23,17 @@ BINS_PER_DEGREE = 20
 
 
 class Normals(Task):
-    """Surface normals by the cosine of the angle; measured by mean and median angle, and shares within some degrees.
+    """Surface normals, by the cosine or another loss; measured by mean and median angle, and shares within degrees.
 
     The target is N x 3 x H x W, of unit length; all zeros mean unknown.
 
     Args:
         target: the key of the batch that holds the normals.
         width: channels of the head's hidden layer.
+        loss: ``losses.CosineLoss``, or one of regression, such as ``losses.L1Loss``, which sees the predicted vectors
+            at length 1; null for ``losses.CosineLoss``.
     """
 
-    likelihood = "gaussian"
     better: ClassVar[Mapping[str, Better]] = {
         "mean": "lower",
         "median": "lower",
@@ -38,18 +42,35 @@ class Normals(Task):
         "within_30": "higher",
     }
 
-    def __init__(self, target: str = "normals", width: int = 64) -> None:
+    def __init__(self, target: str = "normals", width: int = 64, loss: Loss | None = None) -> None:
         super().__init__(target, width)
-        self.cosine = CosineLoss()
+        self.criterion = loss or CosineLoss()
+        kind = CosineLoss if isinstance(self.criterion, CosineLoss) else RegressionLoss
+        require(self.criterion, kind, "CosineLoss or L1Loss")
+        self.likelihood = self.criterion.likelihood
 
     def build_head(self, channels: int) -> nn.Module:
         """Build a head that predicts a vector at every pixel; only its direction counts."""
         return DenseHead(channels, self.width, 3)
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compute one minus the cosine of the angle, over pixels whose normal is known."""
-        loss: Tensor = self.cosine(prediction, target, mask=known_normals(target))
+        """Compute the loss over pixels whose normal is known."""
+        known = known_normals(target)
+        loss: Tensor
+        if isinstance(self.criterion, CosineLoss):
+            loss = self.criterion(prediction, target, mask=known)
+        else:
+            loss = self.criterion(self.decode(prediction), target, mask=known.unsqueeze(1))
         return loss
+
+    def count(self, target: Tensor) -> Totals:
+        """Count the pixels, and those whose normal is known."""
+        known = known_normals(target)
+        return {"known": known.sum().cpu(), "pixels": torch.tensor(known.numel())}
+
+    def start_from(self, totals: Totals, head: nn.Module) -> str:
+        """Tell how many pixels are known."""
+        return f"{float(totals['known'] / totals['pixels']):.1%} of the pixels known" if totals else "nothing known"
 
     def decode(self, prediction: Tensor) -> Tensor:
         """Return the vectors at length 1."""

@@ -12,13 +12,14 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from inference.pictures import paint, palette, write_picture
 from inference.pictures.files import whole_or_not_at_all
-from multitask.tasks.class_task import ClassTask
+from losses.convention import Loss
+from multitask.tasks.class_task import ClassTask, WeightsOfClasses
 from multitask.tasks.task import Better, DenseHead
 from multitask.tasks.writing import Place, Written, write_json
 
 
 class Segmentation(ClassTask):
-    """Semantic segmentation by cross-entropy; measured by the mean IoU of the classes, and the accuracy of pixels.
+    """Semantic segmentation, by cross-entropy or another loss; measured by mean IoU, and the accuracy of pixels.
 
     The target is N x H x W, integer.
 
@@ -28,6 +29,10 @@ class Segmentation(ClassTask):
         ignore_index: pixels with this label do not count.
         width: channels of the head's hidden layer.
         names: of the classes, for what is written; null for their numbers.
+        loss: of logits and classes, such as ``losses.FocalLoss``, ``losses.LovaszLoss`` or a ``losses.SumLoss`` of
+            several, with its options; null for ``losses.CrossEntropyLoss``. Its ``ignore_index`` is the task's.
+        class_weights: in the loss: a number >= 0 for each class; ``balanced`` for weights with which all classes count
+            alike, from how often they are in the training targets; null for none.
     """
 
     better: ClassVar[Mapping[str, Better]] = {"miou": "higher", "pixel_accuracy": "higher"}
@@ -39,8 +44,10 @@ class Segmentation(ClassTask):
         ignore_index: int = 255,
         width: int = 64,
         names: Sequence[str] | None = None,
+        loss: Loss | None = None,
+        class_weights: WeightsOfClasses = None,
     ) -> None:
-        super().__init__(classes, target, ignore_index, width, names)
+        super().__init__(classes, target, ignore_index, width, names, loss, class_weights)
 
     def build_head(self, channels: int) -> nn.Module:
         """Build a head that computes a logit for each class at every pixel."""

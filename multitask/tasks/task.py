@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
-from inference import Network
+from inference import Network, Recipe, build
 from inference.pictures.files import whole_or_not_at_all
 from inference.sizes import Size
 from losses.weighting import Likelihood
+from multitask.tasks.criterion import as_recipes, from_recipes
 from multitask.tasks.writing import Place, Written
 
 Better = Literal["higher", "lower"]
+Totals = dict[str, Tensor]  # of the training targets: numbers that add up over scenes
 
 
 class Task(Network):
@@ -34,7 +36,7 @@ class Task(Network):
         width: channels of the head's hidden layer, at least 1.
     """
 
-    likelihood: ClassVar[Likelihood]
+    likelihood: Likelihood
     better: ClassVar[Mapping[str, Better]]
 
     def __init__(self, target: str, width: int) -> None:
@@ -43,6 +45,11 @@ class Task(Network):
             raise ValueError(f"width must be at least 1; got {width}")
         self.target = target
         self.width = width
+
+    def recipe(self) -> Recipe:
+        """Return how to build this task, its loss as a recipe too."""
+        recipe = super().recipe()
+        return {**recipe, "init_args": as_recipes(recipe["init_args"])}
 
     @abstractmethod
     def build_head(self, channels: int) -> nn.Module:
@@ -101,6 +108,33 @@ class Task(Network):
     def draw(self, values: Any, images: Tensor) -> Tensor:
         """Draw targets of ``images``, or decoded predictions, as pictures of their shape, N x 3 x H x W in [0, 1]."""
 
+    # --- the start of a training
+
+    def count(self, target: Any) -> Totals:
+        """Count what is known in the targets of a scene; nothing, unless a task says otherwise.
+
+        Args:
+            target: of a batch of one scene, without augmentation.
+
+        Returns:
+            Numbers by names of the task's own, which are added up over the scenes.
+        """
+        return {}
+
+    def start_from(self, totals: Totals, head: nn.Module) -> str:
+        """Start a training from what the training targets hold.
+
+        It is called once, before the first step of a model that comes out of no checkpoint.
+
+        Args:
+            totals: what :meth:`count` returned, added up; empty if no scene had a target.
+            head: of this task.
+
+        Returns:
+            What was found, in a few words; none, unless a task says otherwise.
+        """
+        return ""
+
     # --- files
 
     def files(self, place: Place, name: str) -> list[Path]:
@@ -151,6 +185,11 @@ class Task(Network):
             unless a task says otherwise: there is no such value.
         """
         return None
+
+
+def build_task(recipe: Mapping[str, Any]) -> Task:
+    """Build what :meth:`Task.recipe` described."""
+    return build({**recipe, "init_args": from_recipes(recipe.get("init_args", {}))}, Task)
 
 
 class DenseHead(nn.Sequential):

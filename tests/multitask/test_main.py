@@ -131,6 +131,55 @@ def test_weights_of_another_task_are_one_line(capsys: pytest.CaptureFixture[str]
     assert ("weights must have a value for each of seg, depth, boxes; got seg, deep" in said, code) == (True, 1)
 
 
+def test_a_task_is_left_out_by_null(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the command line and in a file; weights that were for it are one line."""
+    words = ["--trainer.max_epochs", "1", "--model.tasks.boxes", "null", "--model.weighting", "losses.FixedWeighting"]
+    main(["fit", "--config", "small.yaml", *words])
+    assert metrics_of().series("test/seg/miou")
+    assert not metrics_of().series("train/boxes")
+    assert "train/depth" in {name for _, values in metrics_of().rows for name in values}
+    main(["test", "--ckpt_path", str(the_run() / "checkpoints" / "last.ckpt")])
+    assert "boxes/map" not in capsys.readouterr().out
+    tasks = read_config()["model"]["tasks"]
+    weights = {"seg": 1.0, "depth": 1.0, "boxes": 1.0}
+    change(
+        tasks=tasks | {"boxes": None},
+        weighting={"class_path": "losses.FixedWeighting", "init_args": {"weights": weights}},
+    )
+    said, code = MULTITASK.fails(capsys, "fit", "--config", "small.yaml")
+    assert (
+        "weights must have a value for each of seg, depth; got seg, depth, boxes; left out: boxes" in said,
+        code,
+    ) == (
+        True,
+        1,
+    )
+
+
+def test_the_loss_of_a_task_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    main(
+        [
+            *("fit", "--config", "small.yaml", "--trainer.max_epochs", "1"),
+            *("--model.tasks.depth.init_args.loss", "losses.BerHuLoss"),
+            *("--model.tasks.depth.init_args.loss.init_args.fraction", "0.5"),
+            *("--model.tasks.seg.init_args.loss", "losses.FocalLoss"),
+            *("--model.tasks.seg.init_args.class_weights", "balanced"),
+        ]
+    )
+    assert "targets in 10 training scenes:" in capsys.readouterr().out
+    model = MultiTask.load_from_checkpoint(the_run() / "checkpoints" / "last.ckpt", weights_only=True)
+    assert model.tasks["depth"].criterion.fraction == 0.5
+    for words, expected, expected_code in (
+        (["depth.init_args.loss", "losses.FocalLoss"], "error: loss must be L1Loss or SILogLoss or alike, or a Sum", 1),
+        (["depth.init_args.loss", "torch.nn.L1Loss"], "Import path does not correspond to a subclass of Loss", 2),
+        (["boxes.init_args.loss", "losses.L1Loss"], "not correspond to a subclass of BinaryFocalLoss", 2),
+        (["seg.init_args.class_weights", "often"], "Expected a typing.Literal['balanced']", 2),
+    ):
+        said, code = MULTITASK.fails(capsys, "fit", "--config", "small.yaml", f"--model.tasks.{words[0]}", words[1])
+        assert (expected in said, code) == (True, expected_code), said
+        assert "Union" not in said and len(said) < 200
+
+
 def break_scenes(what: str) -> None:
     train = Path("data/train")
     if what == "no labels":

@@ -230,3 +230,20 @@ def test_predictions_have_the_form_of_targets(tmp_path: Path) -> None:
     assert predicted.keys() == set(TASKS)
     for name, task in model.named_tasks().items():
         assert predicted[name].shape == batch[task.target].shape
+
+
+def test_a_task_attends_to_its_own_features(tmp_path: Path) -> None:
+    """Each task has its own mask; GradNorm still measures in the last shared layer, and a checkpoint has them."""
+    model = make(GradNorm, attention="mtan")
+    trainer = fit(model, tmp_path)
+    assert set(model.attention) == set(TASKS)
+    assert isinstance(model.weighting, GradNorm)
+    assert model.weighting.current.isfinite().all()
+    trainer.save_checkpoint(tmp_path / "run.ckpt")
+    images = torch.stack([sample(0)["image"]])
+    predicted = model.eval()(images)
+    loaded = MultiTask.load_from_checkpoint(tmp_path / "run.ckpt").eval()
+    assert_close(loaded(images)["depth"], predicted["depth"])
+    torch.nn.init.zeros_(model.attention["depth"].refine[1].weight)
+    assert not torch.equal(model(images)["depth"], predicted["depth"])
+    assert_close(model(images)["seg"], predicted["seg"])

@@ -68,7 +68,8 @@ def test_fit_leaves_everything_and_says_where(program: Program, capsys: pytest.C
 
 def test_a_run_is_the_same_to_the_digits_that_it_had_before(program: Program) -> None:
     """Recorded with version 0.1.0, before its code was moved; in float64, which all processors round alike."""
-    program.main(["fit", "--config", "small.yaml", "--trainer.precision", "64-true"])
+    then = ["--model.tasks.depth.init_args.start", f"{10 / 3}"] if program.name == "multitask" else []  # not the mean
+    program.main(["fit", "--config", "small.yaml", "--trainer.precision", "64-true", *then])
     expected, found = Metrics(ROOT / "tests" / program.name / "before_0_2.csv"), metrics_of()
     assert set(expected.names) <= set(found.names)
     for name in expected.names:
