@@ -79,11 +79,17 @@ from losses.segmentation import (
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import (
+    DBMTL,
+    FAMO,
+    IMTLL,
+    STCH,
     AggregatedGradients,
+    AnalyticUncertainty,
     DynamicWeightAverage,
     FixedWeighting,
     GeometricMean,
     GradNorm,
+    RandomWeighting,
     UncertaintyWeighting,
     Weighting,
     time_average,
@@ -92,7 +98,12 @@ from losses.weighting import (
 __version__ = version("pix2pix-multitask")
 
 __all__ = [
+    "DBMTL",
+    "FAMO",
+    "IMTLL",
+    "STCH",
     "AggregatedGradients",
+    "AnalyticUncertainty",
     "AsymmetricMSELoss",
     "BCEFromProbs",
     "BCELoss",
@@ -133,6 +144,7 @@ __all__ = [
     "PoissonNLLLoss",
     "ProbabilityL1Loss",
     "RMSELoss",
+    "RandomWeighting",
     "SmoothL1Loss",
     "TripletLoss",
     "TripletMarginLoss",
