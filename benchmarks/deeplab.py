@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
@@ -29,3 +30,6 @@ class DeepLab(nn.Module):
         """A step of training, but for the optimizer's, which is the same for all weightings."""
         weighting(self.losses(weighting.branch(self.trunk(images), self.last.weight))).backward()
         weighting.step()
+        if weighting.observes:
+            with torch.no_grad():
+                weighting.observe(self.losses(dict.fromkeys(CHANNELS, self.trunk(images))))

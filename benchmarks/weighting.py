@@ -14,7 +14,21 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deeplab import CHANNELS, DeepLab
-from losses import AggregatedGradients, FixedWeighting, GradNorm, UncertaintyWeighting, Weighting
+from losses import (
+    DBMTL,
+    FAMO,
+    IMTLL,
+    STCH,
+    AggregatedGradients,
+    AnalyticUncertainty,
+    DynamicWeightAverage,
+    FixedWeighting,
+    GeometricMean,
+    GradNorm,
+    RandomWeighting,
+    UncertaintyWeighting,
+    Weighting,
+)
 
 ROUNDS = 15
 PICTURES = (2, 3, 96, 96)
@@ -65,7 +79,15 @@ def methods(network: DeepLab) -> list[Method]:
             "`UncertaintyWeighting`",
             ours(UncertaintyWeighting({"seg": "categorical", "depth": "laplace", "normals": "gaussian"})),
         ),
+        Method("`AnalyticUncertainty`", ours(AnalyticUncertainty(TASKS))),
+        Method("`IMTLL`", ours(IMTLL(TASKS))),
+        Method("`GeometricMean`", ours(GeometricMean(TASKS))),
+        Method("`DynamicWeightAverage`", ours(DynamicWeightAverage(TASKS))),
+        Method("`STCH`", ours(STCH(TASKS))),
+        Method("`RandomWeighting`", ours(RandomWeighting(TASKS))),
+        Method("`FAMO`, with its second forward pass", ours(FAMO(TASKS))),
         Method("`GradNorm`", ours(GradNorm(TASKS)), most_time=1.10, most_operations=1.05),
+        Method("`DBMTL`", ours(DBMTL(TASKS))),
         Method("`AggregatedGradients`, UPGrad", ours(AggregatedGradients(TASKS, aggregator="UPGrad"))),
         Method("GradNorm's norms by a backward pass per task", gradients_per_task),
         Method("gradnorm-pytorch", gradnorm_pytorch(network)),

@@ -90,11 +90,17 @@ from losses.sum import SumLoss, sum_loss
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import (
+    DBMTL,
+    FAMO,
+    IMTLL,
+    STCH,
     AggregatedGradients,
+    AnalyticUncertainty,
     DynamicWeightAverage,
     FixedWeighting,
     GeometricMean,
     GradNorm,
+    RandomWeighting,
     UncertaintyWeighting,
     Weighting,
     time_average,
@@ -103,7 +109,12 @@ from losses.weighting import (
 __version__ = version("pix2pix-multitask")
 
 __all__ = [
+    "DBMTL",
+    "FAMO",
+    "IMTLL",
+    "STCH",
     "AggregatedGradients",
+    "AnalyticUncertainty",
     "AsymmetricMSELoss",
     "BCEFromProbs",
     "BCELoss",
@@ -148,6 +159,7 @@ __all__ = [
     "PoissonNLLLoss",
     "ProbabilityL1Loss",
     "RMSELoss",
+    "RandomWeighting",
     "SILogLoss",
     "SmoothL1Loss",
     "SumLoss",

@@ -37,6 +37,10 @@ class MultiTask(Model):
     Optimization is automatic: the trainer's precision, ``gradient_clip_val``, ``accumulate_grad_batches`` and strategy
     all apply.
 
+    A weighting that asks for it (``losses.FAMO``) sees the losses of the same batches once more after the step of the
+    optimizer: a second forward pass, without gradients, in which batch norm works as in training but keeps its
+    statistics. With accumulated batches all of them stay in memory until then.
+
     A batch is a mapping with ``image``, N x 3 x H x W in [0, 1], and the targets of the tasks. A task whose target is
     missing from a batch is absent there: it costs nothing, and its weighting does not move.
 
@@ -108,6 +112,7 @@ class MultiTask(Model):
             raise ValueError(f"{error}; left out: {', '.join(left_out)}" if left_out else str(error)) from None
         self.measured = False  # the training targets, as they were before the first step
         self.resize: Size | None = None  # what the scenes of the training were resized to
+        self._to_observe: list[Batch] = []  # the batches since the last step, for weightings that ask for them
         self.lr = lr
         self.weight_decay = weight_decay
         self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
@@ -191,10 +196,10 @@ class MultiTask(Model):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the total of the tasks that have a target in this batch."""
-        features = self._features(batch["image"])
-        views = self.weighting.branch(features, self.neck.weight)
-        losses = self._losses(batch, views)
+        losses = self._losses_of(batch)
         total: Tensor = self.weighting(losses)
+        if self.weighting.observes:
+            self._to_observe.append(batch)
         report = self.weighting.report()
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
         self.log_dict({f"weighted/{name}": report[f"weight/{name}"] * loss.detach() for name, loss in losses.items()})
@@ -204,6 +209,9 @@ class MultiTask(Model):
         # Heads without a target contribute 0: processes with other targets wait for their gradients.
         unused = [part for parts in (self.heads, self.attention) for name, part in parts.items() if name not in losses]
         return total + 0 * sum(parameter.sum() for part in unused for parameter in part.parameters())
+
+    def _losses_of(self, batch: Batch) -> dict[str, Tensor]:
+        return self._losses(batch, self.weighting.branch(self._features(batch["image"]), self.neck.weight))
 
     def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         size = _size_of(batch["image"])
@@ -228,8 +236,26 @@ class MultiTask(Model):
             gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
             if not torch.stack([gradient.isfinite().all() for gradient in gradients]).all():
                 self.weighting.skip()
+                self._to_observe.clear()
                 return
         self.weighting.step()
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step; and tell a weighting that asks for it what the losses of the same batches are after the step."""
+        super().optimizer_step(*args, **kwargs)
+        if self._to_observe:
+            batches, self._to_observe = self._to_observe, []
+            self.weighting.observe(*self._losses_again(batches))
+
+    @torch.no_grad()
+    def _losses_again(self, batches: list[Batch]) -> list[dict[str, Tensor]]:
+        """The losses of batches as in training, without leaving a trace: batch norm's statistics stay as they are."""
+        kept = [(buffer, buffer.clone()) for buffer in self.buffers()]
+        with self.trainer.precision_plugin.train_step_context():
+            losses = [self._losses_of(batch) for batch in batches]
+        for buffer, before in kept:
+            buffer.copy_(before)
+        return losses
 
     def on_train_epoch_end(self) -> None:
         """End the weighting's epoch."""

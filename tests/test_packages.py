@@ -103,6 +103,7 @@ def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
 
 TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "losses/figures/style.py": "losses/figures/test_curves.py",
+    "losses/weighting/last_layer.py": "losses/weighting/test_tap.py",
     "losses/pretrained.py": "losses/test_perceptual.py",
     "losses/regions.py": "losses/test_segmentation.py",
     "multitask/command_line.py": "training/test_command_line.py",

@@ -3,7 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import torch
 import torch.distributed
@@ -26,6 +26,8 @@ class Weighting(nn.Module, ABC):
         total.backward()
         weighting.step()                                        # learns from that backward pass
         optimizer.step()
+        if weighting.observes:                                  # learns from what that step did
+            weighting.observe(losses_again)
 
     What a weighting learns or remembers is in its ``state_dict``. It learns by itself, in at least float32, from
     gradients in closed form: no optimizer of the network holds it, so that neither weight decay nor gradient clipping
@@ -39,6 +41,8 @@ class Weighting(nn.Module, ABC):
         TypeError: one string in place of several names.
         ValueError: no task, or two of one name.
     """
+
+    observes: ClassVar[bool] = False  # whether observe() is to be called after each step of the optimizer
 
     _nothing: Tensor
     _losses: Tensor
@@ -87,21 +91,10 @@ class Weighting(nn.Module, ABC):
             TypeError: a loss is not a tensor.
             ValueError: an unknown task, or a loss that is not a scalar.
         """
-        present = {task: loss for task, loss in losses.items() if loss is not None}
-        for task, loss in present.items():
-            if task not in self.tasks:
-                raise ValueError(f"losses must be of the tasks {', '.join(self.tasks)}; got {task}")
-            if not isinstance(loss, Tensor):
-                raise TypeError(f"the loss of {task} must be a tensor; got {type(loss).__name__}")
-            if loss.dim():
-                raise ValueError(f"the loss of {task} must be a scalar; got the shape {tuple(loss.shape)}")
+        present = self._check(losses)
         if not present:
             return self._nothing.sum()
-        losses_by_task = self._nothing.clone()
-        is_present = torch.zeros_like(losses_by_task, dtype=torch.bool)
-        for task, loss in present.items():
-            losses_by_task[self.tasks.index(task)] = loss.detach()
-            is_present[self.tasks.index(task)] = True
+        losses_by_task, is_present = self._in_order(present)
         with torch.no_grad():
             weights, offsets = self._weigh(losses_by_task, is_present)
         self._weights_in_force = {task: weights[self.tasks.index(task)].clone() for task in present}
@@ -123,6 +116,20 @@ class Weighting(nn.Module, ABC):
         """Forget the backward passes since the last step, where the optimizer skips its step (in all processes)."""
         self._forget()
 
+    def observe(self, *losses: Mapping[str, Tensor | None]) -> None:
+        """Learn from what the optimizer's step did to the losses, where the class attribute ``observes`` is True.
+
+        After the optimizer's step, in all processes together; not after :meth:`skip`.
+
+        Args:
+            losses: the losses of the same batches, computed again as in training but without gradients: a mapping as in
+                the forward pass for each backward pass since the step before.
+
+        Raises:
+            TypeError: a loss is not a tensor.
+            ValueError: an unknown task, a loss that is not a scalar, or no :meth:`step` before.
+        """
+
     def end_epoch(self) -> None:
         """Mark the end of a training epoch, for weightings that compare epochs."""
 
@@ -136,6 +143,27 @@ class Weighting(nn.Module, ABC):
 
     def _learn(self, losses: Tensor, present: Tensor) -> None:
         """Take the mean losses since the last step, over all processes, of the tasks that were present in any."""
+
+    def _check(self, losses: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        """The losses of the tasks that are present, if all are as they must be."""
+        present = {task: loss for task, loss in losses.items() if loss is not None}
+        for task, loss in present.items():
+            if task not in self.tasks:
+                raise ValueError(f"losses must be of the tasks {', '.join(self.tasks)}; got {task}")
+            if not isinstance(loss, Tensor):
+                raise TypeError(f"the loss of {task} must be a tensor; got {type(loss).__name__}")
+            if loss.dim():
+                raise ValueError(f"the loss of {task} must be a scalar; got the shape {tuple(loss.shape)}")
+        return present
+
+    def _in_order(self, losses: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The losses in the order of the tasks, without a graph, 0 for absent ones; and which are present."""
+        values = self._nothing.clone()
+        present = torch.zeros_like(values, dtype=torch.bool)
+        for task, loss in losses.items():
+            values[self.tasks.index(task)] = loss.detach()
+            present[self.tasks.index(task)] = True
+        return values, present
 
     def _back_propagated(self, tasks: tuple[str, ...], losses: Tensor, present: Tensor, scale: Tensor) -> None:
         """Record a backward pass; ``scale`` is the total's gradient: a scaler's factor, or 1 / accumulated batches."""

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from losses.convention import check_choice, check_number
-from losses.weighting.base import Features, levels_of, sum_over_processes, task_values
+from losses.weighting.base import task_values
+from losses.weighting.last_layer import LastLayerWeighting
 from losses.weighting.per_task_adam import PerTaskAdam
-from losses.weighting.tap import Gradients, TappedWeighting
 
 WeightOptimizer = Literal["adam", "sgd"]
 
 
-class GradNorm(TappedWeighting):
+class GradNorm(LastLayerWeighting):
     r"""Gradient normalization, Algorithm 1 of Chen et al. 2018: tasks learn at similar rates.
 
     With :math:`W` the weight of the last shared layer, :math:`G_i = \lVert \nabla_W w_i L_i \rVert_2` and the inverse
@@ -56,8 +56,6 @@ class GradNorm(TappedWeighting):
 
     current: Tensor
     initial: Tensor
-    _gradients: Tensor | None  # of w_i L_i, T x the shape of W, summed since the last step
-    _shape: torch.Size | None = None  # of W
 
     def __init__(
         self,
@@ -83,30 +81,6 @@ class GradNorm(TappedWeighting):
         self.register_buffer("initial", initial)
         self._norms = self._targets = self._rates = torch.full_like(self.current, torch.nan)
 
-    def branch(self, features: Features, weight: Tensor) -> dict[str, Features]:
-        """Return for each task its view of the shared features, at which its gradient is measured.
-
-        Args:
-            features: the output of the last shared layer, or a tuple or list of several that all depend on it; every
-                task's head must start from its own view of it, and its first operation must not be in place.
-            weight: the weight of that layer, :math:`W`.
-
-        Returns:
-            For each task a view of ``features``; in evaluation and without gradients ``features`` themselves.
-
-        Raises:
-            TypeError: ``features`` are neither a tensor nor a tuple or list of tensors.
-            ValueError: the layer is frozen, or ``features`` require no gradient; in the backward pass: they do not
-                depend on ``weight``.
-        """
-        if self.training and torch.is_grad_enabled():
-            if not weight.requires_grad:
-                raise ValueError("weight must require gradients: GradNorm cannot measure at a frozen last shared layer")
-            if not any(level.requires_grad for level in levels_of(features)):
-                raise ValueError("features must come out of the last shared layer; they require no gradient")
-            self._shape = weight.shape
-        return super().branch(features, weight)
-
     def report(self) -> dict[str, Tensor]:
         """Return ``weight/TASK``, and ``gradient_norm/``, ``target_norm/`` and ``training_rate/`` of the last step."""
         measured = {"gradient_norm": self._norms, "target_norm": self._targets, "training_rate": self._rates}
@@ -119,31 +93,10 @@ class GradNorm(TappedWeighting):
     def _weigh(self, losses: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         return self.current, self._nothing
 
-    def _tap(
-        self,
-        levels: tuple[Tensor, ...],
-        weight: Tensor,
-        gradients: dict[str, list[Tensor | None]],
-        totals: Gradients,
-    ) -> Gradients:
-        if self._gradients is None:
-            self._gradients = weight.new_zeros(len(self.tasks), *weight.shape, dtype=self.current.dtype)
-        for task, of_levels in gradients.items():
-            self._gradients[self.tasks.index(task)] += _gradient_of(weight, levels, of_levels) / self._scale
-        return totals
-
     def _learn(self, losses: Tensor, present: Tensor) -> None:
         super()._learn(losses, present)
-        if self._gradients is None:  # no task here, but maybe in another process
-            if self._shape is None or self._backwards:
-                raise ValueError(
-                    "GradNorm measured no gradient: step() needs a branch and a backward pass in training mode"
-                )
-            self._gradients = self.current.new_zeros(len(self.tasks), *self._shape)
-        gradients = sum_over_processes(self._gradients)
-        backwards = sum_over_processes(self.current.new_tensor(self._backwards))
         # G_i = ||grad_W w_i L_i||, of the mean loss of all batches and processes: norms come last.
-        norms = torch.linalg.vector_norm(gradients.flatten(1), dim=1) / backwards.clamp_min(1)
+        norms = torch.linalg.vector_norm(self._mean_gradients().flatten(1), dim=1)
         finite = (torch.where(present, norms, 0).isfinite() & torch.where(present, losses, 0).isfinite()).all()
         initial = torch.where(present & finite & self.initial.isnan(), losses, self.initial)
         progress = losses / initial
@@ -162,26 +115,6 @@ class GradNorm(TappedWeighting):
         self.current.copy_(torch.where(learning, scaled, weights))
         self.initial.copy_(initial)
         self._norms, self._targets, self._rates = norms, targets, rates
-
-    def _forget(self) -> None:
-        super()._forget()
-        self._gradients = None
-
-
-def _gradient_of(weight: Tensor, levels: tuple[Tensor, ...], gradients: Gradients) -> Tensor:
-    """Back-propagate a task's gradients in the shared features through the last shared layer."""
-    reached = [(level, gradient) for level, gradient in zip(levels, gradients, strict=True) if gradient is not None]
-    outputs, of_outputs = zip(*reached, strict=True)
-    try:
-        (gradient,) = torch.autograd.grad(outputs, weight, of_outputs, retain_graph=True, allow_unused=True)
-    except RuntimeError as error:  # reentrant checkpointing between the two, which says so itself
-        raise RuntimeError(f"GradNorm cannot measure between weight and features: {error}") from error
-    if gradient is None:
-        raise ValueError(
-            "weight must be that of a layer that the features depend on, and not inside a checkpoint with "
-            f"use_reentrant=True; the weight of shape {tuple(weight.shape)} is not in their graph"
-        )
-    return gradient
 
 
 def _mean(values: Tensor, present: Tensor) -> Tensor:

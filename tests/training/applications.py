@@ -12,7 +12,7 @@ import torch
 import tests.multitask.scenes
 import tests.pix2pix.pictures
 from inference import InferenceMode, NormMode
-from losses import DynamicWeightAverage, GradNorm, UncertaintyWeighting
+from losses import DBMTL, FAMO, DynamicWeightAverage, GradNorm, RandomWeighting, UncertaintyWeighting
 from multitask import Depth, Detection, MultiTask, Segmentation, SmallEncoder
 from multitask.module import WeightingOfTasks
 from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator
@@ -63,6 +63,9 @@ WEIGHTINGS: Mapping[str, WeightingOfTasks] = {
     "gradnorm": functools.partial(GradNorm, alpha=0.5),
     "uncertainty": UncertaintyWeighting,
     "dynamic": DynamicWeightAverage,
+    "famo": FAMO,
+    "random": RandomWeighting,
+    "dbmtl": DBMTL,
 }
 APPLICATIONS: Mapping[str, Application] = {
     "pix2pix": Application(

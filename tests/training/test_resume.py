@@ -132,7 +132,7 @@ def test_stopped_by_a_signal_and_resumed(
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("batch", [0, 1, 3, 4])
-@pytest.mark.parametrize("name", ["gradnorm", "uncertainty"])
+@pytest.mark.parametrize("name", ["gradnorm", "uncertainty", "famo"])
 def test_stopped_while_gradients_accumulate(
     name: str, batch: int, workers: int, tmp_path: Path, uninterrupted: Any
 ) -> None:

@@ -6,10 +6,16 @@ import torch
 from torch import Tensor
 
 from losses import (
+    DBMTL,
+    FAMO,
+    IMTLL,
+    STCH,
+    AnalyticUncertainty,
     DynamicWeightAverage,
     FixedWeighting,
     GeometricMean,
     GradNorm,
+    RandomWeighting,
     UncertaintyWeighting,
     Weighting,
 )
@@ -22,9 +28,15 @@ def every_weighting() -> list[Weighting]:
     return [
         FixedWeighting(TASKS),
         UncertaintyWeighting(LIKELIHOODS),
+        AnalyticUncertainty(TASKS),
+        IMTLL(TASKS),
         DynamicWeightAverage(TASKS),
         GeometricMean(TASKS),
+        STCH(TASKS),
+        FAMO(TASKS),
+        RandomWeighting(TASKS),
         GradNorm(TASKS),
+        DBMTL(TASKS),
     ]
 
 

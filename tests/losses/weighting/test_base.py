@@ -4,20 +4,32 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from losses import (
+    DBMTL,
+    FAMO,
+    IMTLL,
+    STCH,
+    AnalyticUncertainty,
     DynamicWeightAverage,
     FixedWeighting,
+    GeometricMean,
     GradNorm,
+    RandomWeighting,
     UncertaintyWeighting,
     Weighting,
 )
+from losses.weighting.tap import TappedWeighting
+from tests.losses.weighting.network import TASKS as NETWORK_TASKS
+from tests.losses.weighting.network import Network, batch
 from tests.losses.weighting.steps import LIKELIHOODS, TASKS, every_weighting, losses_of, train
 
 
 @pytest.mark.parametrize("absent", ["missing", "none"])
 def test_an_absent_task_keeps_what_is_remembered_of_it(absent: str) -> None:
-    for weighting in UncertaintyWeighting(LIKELIHOODS), DynamicWeightAverage(TASKS):
+    remembering = UncertaintyWeighting(LIKELIHOODS), IMTLL(TASKS), DynamicWeightAverage(TASKS), STCH(TASKS)
+    for weighting in remembering:
         train(weighting, [1.0, 2.0, 3.0])
         before = {name: value.clone() for name, value in weighting.state_dict().items()}
         for _ in range(3):
@@ -33,14 +45,15 @@ def test_an_absent_task_keeps_what_is_remembered_of_it(absent: str) -> None:
         assert any(not torch.equal(value[:2], before[name][:2]) for name, value in weighting.state_dict().items())
 
 
-def test_several_backward_passes_count_as_one_of_their_mean() -> None:
-    one, two = (UncertaintyWeighting(LIKELIHOODS) for _ in range(2))
+@pytest.mark.parametrize("make", [lambda: UncertaintyWeighting(LIKELIHOODS), lambda: IMTLL(TASKS), lambda: STCH(TASKS)])
+def test_several_backward_passes_count_as_one_of_their_mean(make: Any) -> None:
+    one, two = make(), make()
     train(one, [2.0, 3.0, 4.0])
     for values in [1.0, 3.0, 2.0], [3.0, 3.0, 6.0]:
         two(losses_of(values, torch.zeros((), requires_grad=True))).backward()
     two.step()
     for name, value in one.state_dict().items():
-        assert_close(two.state_dict()[name], value)
+        assert_close(two.state_dict()[name], value, equal_nan=True)
 
 
 @pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
@@ -50,10 +63,49 @@ def test_what_is_only_looked_at_leaves_no_trace(weighting: Weighting) -> None:
     weighting(losses_of([1.0, 2.0, 3.0], parameter))  # no backward
     with torch.no_grad():
         weighting(losses_of([1.0, 2.0, 3.0], parameter))
-    if not isinstance(weighting, GradNorm):
+    if not isinstance(weighting, TappedWeighting | RandomWeighting):  # which refuse it, or draw lots
         weighting.step()
     for name, value in weighting.state_dict().items():
         assert_close(value, before[name], equal_nan=True)
+
+
+def numbers_of(weighting: Weighting) -> list[Tensor]:
+    """The state but for that of generators."""
+    return [value for value in weighting.state_dict().values() if value.is_floating_point()]
+
+
+class Operations(TorchDispatchMode):
+    """Notes the names of what torch does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
+def test_a_step_never_waits_for_a_device(weighting: Weighting) -> None:
+    """No value is read, and nothing is indexed by a tensor, which may be of Python's numbers or of a mask."""
+    network, names = Network().double(), dict(zip(NETWORK_TASKS, TASKS, strict=True))
+    if isinstance(weighting, GeometricMean):
+        weighting.validate = False  # the option that waits
+    images, target = batch()
+    weighting.double()
+    with Operations() as operations:
+        for _ in range(2):
+            views = weighting.branch(network.features(images), network.last.weight)
+            losses = network.losses({task: views[name] for task, name in names.items()}, target)
+            by_name = {names[task]: loss for task, loss in losses.items()}
+            weighting(by_name).backward()
+            weighting.step()
+            weighting.observe(by_name)
+            weighting.end_epoch()
+            weighting.report()
+    waiting = ("_local_scalar_dense", "nonzero", "aten.index", "masked_select")
+    assert [name for name in operations.names if any(each in name for each in waiting)] == []
 
 
 @pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
@@ -61,7 +113,7 @@ def test_conventions_of_all_weightings(weighting: Weighting) -> None:
     parameter = torch.zeros((), requires_grad=True)
     assert list(weighting.parameters()) == []
     weighting.bfloat16()
-    assert all(value.dtype == torch.float32 for value in weighting.state_dict().values())
+    assert {value.dtype for value in numbers_of(weighting)} <= {torch.float32}
     half = {task: loss.bfloat16() for task, loss in losses_of([1.0, 2.0, 3.0], parameter).items()}
     assert weighting(half).dtype == torch.float32
     assert set(weighting.report()) >= {f"weight/{task}" for task in TASKS}
@@ -81,7 +133,7 @@ def test_a_default_dtype_of_half_precision_leaves_the_digits_alone() -> None:
     torch.set_default_dtype(torch.bfloat16)
     try:
         weighting = FixedWeighting(["a"], weights={"a": 0.1})
-        kept = [value for each in every_weighting() for value in each.state_dict().values()]
+        kept = [value for each in every_weighting() for value in numbers_of(each)]
         total = weighting({"a": torch.ones((), dtype=torch.bfloat16)})
     finally:
         torch.set_default_dtype(torch.float32)
@@ -101,6 +153,20 @@ def test_a_default_dtype_of_half_precision_leaves_the_digits_alone() -> None:
         (lambda: UncertaintyWeighting({"a": "laplace"}, lr=0), "lr must"),
         (lambda: UncertaintyWeighting({"a": "laplace"}, initial=11), "initial must"),
         (lambda: DynamicWeightAverage(["a"], temperature=0), "temperature must"),
+        (lambda: AnalyticUncertainty(["a"], temperature=0), "temperature must be a finite number above 0; got 0"),
+        (lambda: IMTLL(["a"], lr=0), "lr must"),
+        (lambda: IMTLL(["a"], initial=-11), "initial must"),
+        (lambda: IMTLL(["a"], limit=0), "limit must"),
+        (lambda: FAMO(["a"], lr=0), "lr must"),
+        (lambda: FAMO(["a"], gamma=-1), "gamma must"),
+        (lambda: FAMO(["a"], min_losses={"b": 1}), "min_losses must have a value for each of a; got b"),
+        (lambda: STCH(["a"], mu=0), "mu must"),
+        (lambda: STCH(["a"], warmup_epochs=-1), "warmup_epochs must be a finite number at least 0; got -1"),
+        (lambda: STCH(["a"], weights={"a": -1}), "weights must"),
+        (lambda: STCH(["a"], ideal={"a": 1}), "ideal is for warmup_epochs of 0"),
+        (lambda: RandomWeighting(["a"], seed=-1), "seed must"),
+        (lambda: DBMTL(["a"], beta=-0.1), "beta must"),
+        (lambda: DBMTL(["a"], beta=1), "beta must be below 1; got 1"),
         (lambda: GradNorm(["a"], alpha=-1), "alpha must"),
         (lambda: GradNorm(["a"], optimizer="lion"), "optimizer must be one of adam, sgd; got 'lion'"),  # type: ignore[arg-type]
         (lambda: GradNorm(["a"], initial_losses={"a": 0}), "initial_losses must be a finite number above 0; got 0"),

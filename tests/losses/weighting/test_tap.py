@@ -1,4 +1,4 @@
-"""The tap that GradNorm and AggregatedGradients share."""
+"""The tap that GradNorm, DBMTL and AggregatedGradients share."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
-from losses import AggregatedGradients, GradNorm, Weighting
+from losses import DBMTL, AggregatedGradients, GradNorm, Weighting
+from losses.weighting.last_layer import LastLayerWeighting
 from tests.losses.weighting.network import TASKS, Network, batch
 
 
@@ -71,6 +72,21 @@ def test_gradnorm_measures_through_all_levels(pyramid: Pyramid) -> None:
     assert [report[f"gradient_norm/{task}"].item() for task in TASKS] == pytest.approx(expected, rel=1e-12)
 
 
+def test_db_mtl_scales_what_goes_into_all_levels(pyramid: Pyramid) -> None:
+    """Measured by a backward pass for each task; the head of a task is its loss, so the trunk is all there is."""
+    found = []
+    for task in TASKS:
+        losses_of(dict.fromkeys(TASKS, pyramid.features(X)))[task].log().backward()
+        found.append(gradients(pyramid))
+    norms = torch.stack([grads[0].norm() for grads in found if grads[0] is not None])
+    weighting = DBMTL(TASKS).double()
+    weighting(losses_of(weighting.branch(pyramid.features(X), pyramid.last.weight))).backward()
+    for place, mine in enumerate(gradients(pyramid)):
+        reached = [(grads[place], scale) for grads, scale in zip(found, norms.max() / norms, strict=True)]
+        terms = [scale * gradient for gradient, scale in reached if gradient is not None]
+        assert mine is None if not terms else torch.allclose(mine, torch.stack(terms).sum(0), rtol=1e-10)
+
+
 def test_aggregation_is_of_all_levels_at_once(pyramid: Pyramid) -> None:
     aggregation = pytest.importorskip("torchjd.aggregation")
     weighting = AggregatedGradients(TASKS, aggregator="UPGrad").double()
@@ -90,7 +106,7 @@ def test_aggregation_is_of_all_levels_at_once(pyramid: Pyramid) -> None:
         assert mine is theirs is None or torch.allclose(mine, theirs, rtol=1e-10)
 
 
-@pytest.mark.parametrize("make", [lambda: GradNorm(TASKS), aggregated])
+@pytest.mark.parametrize("make", [lambda: GradNorm(TASKS), lambda: DBMTL(TASKS), aggregated])
 def test_a_task_that_bypasses_its_view_is_refused_by_name(make: Any) -> None:
     network, weighting, (images, target) = Network().double(), make().double(), batch()
     features = network.features(images)
@@ -102,15 +118,16 @@ def test_a_task_that_bypasses_its_view_is_refused_by_name(make: Any) -> None:
         weighting.step()
 
 
-@pytest.mark.parametrize("make", [lambda: GradNorm(TASKS), aggregated])
+@pytest.mark.parametrize("make", [lambda: GradNorm(TASKS), lambda: DBMTL(TASKS), aggregated])
 def test_a_head_that_begins_in_place_is_refused(make: Any) -> None:
     weighting, weight = make(), nn.Parameter(torch.ones(2))
     with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
         weighting.branch(weight * 2, weight)["a"].relu_()
 
 
-def test_a_weight_that_the_features_do_not_depend_on_is_refused() -> None:
-    network, weighting, (images, target) = Network().double(), GradNorm(TASKS).double(), batch()
+@pytest.mark.parametrize("kind", [GradNorm, DBMTL])
+def test_a_weight_that_the_features_do_not_depend_on_is_refused(kind: Any) -> None:
+    network, weighting, (images, target) = Network().double(), kind(TASKS).double(), batch()
     views = weighting.branch(network.features(images), nn.Parameter(torch.zeros(3, 7)))
     total = weighting(network.losses(views, target))
     with pytest.raises(ValueError, match=r"the weight of shape \(3, 7\) is not in their graph"):
@@ -136,12 +153,12 @@ def test_checkpointing_must_not_be_reentrant_around_the_last_shared_layer() -> N
         back_propagate(checkpoint(last, first(x), use_reentrant=True), first.weight)
 
 
-@pytest.mark.parametrize("make", [lambda: GradNorm(TASKS), aggregated])
+@pytest.mark.parametrize("make", [lambda: GradNorm(TASKS), lambda: DBMTL(TASKS), aggregated])
 def test_evaluation_needs_no_views(make: Any) -> None:
     network, weighting, (images, target) = Network().double(), make().double().eval(), batch()
     network.total(weighting, images, target).backward()
-    if isinstance(weighting, GradNorm):
-        with pytest.raises(ValueError, match=r"GradNorm measured no gradient: .* in training mode"):
+    if isinstance(weighting, LastLayerWeighting):
+        with pytest.raises(ValueError, match=r"(GradNorm|DBMTL) measured no gradient: .* in training mode"):
             weighting.step()
     else:
         weighting.step()

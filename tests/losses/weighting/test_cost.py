@@ -1,11 +1,11 @@
-"""What GradNorm costs, in floating point operations, on the network that DeepLab has for several tasks."""
+"""What weightings cost, in floating point operations, on the network that DeepLab has for several tasks."""
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deeplab import CHANNELS, DeepLab
-from losses import FixedWeighting, GradNorm, Weighting
+from losses import DBMTL, FAMO, FixedWeighting, GradNorm, Weighting
 
 
 def operations(network: DeepLab, weighting: Weighting) -> int:
@@ -15,10 +15,14 @@ def operations(network: DeepLab, weighting: Weighting) -> int:
 
 
 @pytest.fixture(scope="module")
-def counts() -> tuple[int, int]:
-    """Operations with equal weights and with GradNorm."""
+def network() -> DeepLab:
     torch.manual_seed(0)
-    network = DeepLab()
+    return DeepLab()
+
+
+@pytest.fixture(scope="module")
+def counts(network: DeepLab) -> tuple[int, int]:
+    """Operations with equal weights and with GradNorm."""
     return operations(network, FixedWeighting(tuple(CHANNELS))), operations(network, GradNorm(tuple(CHANNELS)))
 
 
@@ -32,3 +36,15 @@ def test_the_count_has_what_gradnorm_does_inside_the_backward_pass(counts: tuple
     """By hand: for each task the gradient of a convolution 512 -> 2048, kernel 1, at 2 x 8 x 8 places."""
     equal, gradnorm = counts
     assert gradnorm - equal == len(CHANNELS) * 2 * (2 * 8 * 8) * 512 * 2048
+
+
+@pytest.mark.slow
+def test_db_mtl_costs_what_gradnorm_does(network: DeepLab, counts: tuple[int, int]) -> None:
+    assert operations(network, DBMTL(tuple(CHANNELS))) == counts[1]
+
+
+@pytest.mark.slow
+def test_famo_costs_a_forward_pass(network: DeepLab, counts: tuple[int, int]) -> None:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.losses(dict.fromkeys(CHANNELS, network.trunk(torch.randn(2, 3, 64, 64))))
+    assert operations(network, FAMO(tuple(CHANNELS))) - counts[0] == counter.get_total_flops()
