@@ -304,7 +304,7 @@ def test_looking_again_leaves_no_trace(tmp_path: Path) -> None:
             fit(model, tmp_path)
         models.append(model)
     one, other = (model.state_dict() for model in models)
-    assert one["neck.1.num_batches_tracked"] == 4
+    assert one["neck.last.1.num_batches_tracked"] == 4
     for name, value in one.items():
         if not name.startswith("weighting"):
             assert torch.equal(value, other[name]), name
