@@ -297,14 +297,23 @@ class MultiTask(Model):
 
     # --- pictures
 
-    def draw_sample(self, batch: Batch) -> list[Tensor]:
+    def draw_sample(self, batch: Batch) -> dict[str, Tensor]:
         """Draw the image of a batch of one, then target and prediction of each task; gray where there is no target."""
         image, values = batch["image"].float(), self.values(batch["image"])
-        column = [image]
+        column = {"image": image}
         for name, task in self.named_tasks().items():
             target = task.draw(batch[task.target], image) if task.target in batch else torch.full_like(image, 0.5)
-            column += [target, task.draw(values[name], image)]
-        return [picture[0] for picture in column]
+            column |= {f"{name} target": target, f"{name} predicted": task.draw(values[name], image)}
+        return {title: picture[0] for title, picture in column.items()}
+
+    def legend(self) -> dict[str, Tensor]:
+        """Return the colors of the classes of all tasks; with the task's name where another has another color."""
+        found: dict[str, Tensor] = {}
+        for task_name, task in self.named_tasks().items():
+            for name, color in task.legend().items():
+                same = torch.equal(found.setdefault(name, color), color)
+                found[name if same else f"{task_name}: {name}"] = color
+        return found
 
     def configure_optimizers(self) -> Any:
         """Build AdamW and its schedule."""

@@ -9,13 +9,12 @@ from lightning.pytorch.cli import LightningArgumentParser
 from torch import Tensor
 
 from inference import PRESETS, InferenceMode, run_of
-from inference.pictures import as_rgb, to_picture
+from inference.pictures import as_rgb, sheet
 from pix2pix.command_line import Pix2PixCommands
 from pix2pix.data import PairedImages
 from pix2pix.metrics import metrics_table, unit_range
 from pix2pix.module import Pix2Pix
 from pix2pix.recalibration import recalibrate_generator
-from training.callbacks.sample_pictures import grid
 from training.configurations import with_configuration
 
 DESCRIPTION = (
@@ -86,9 +85,9 @@ def compare_modes(checkpoint: Path, data: PairedImages, count: int, trainer: dic
     print(metrics_table("validation pairs", rows))
 
     first, *_ = drawn.values()
-    strip = [first.inputs, *(samples.outputs for samples in drawn.values()), first.targets]
+    outputs = {name: samples.outputs for name, samples in drawn.items()}
     file = (run_of(checkpoint) or checkpoint.parent) / f"modes_{checkpoint.stem}.png"
-    to_picture(grid(list(zip(*strip, strict=True)))).save(file)
+    sheet({"input": first.inputs, **outputs, "target": first.targets}).save(file)
     print(f"{file}, from top to bottom: input, {', '.join(drawn)}, target")
 
 

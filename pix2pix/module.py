@@ -302,12 +302,13 @@ class Pix2Pix(Model):
 
     # --- pictures
 
-    def draw_sample(self, batch: Batch) -> list[Tensor]:
+    def draw_sample(self, batch: Batch) -> dict[str, Tensor]:
         """Draw input, output and target of a batch of one."""
         source, output, target = batch["input"], self.translator.run(batch["input"]), batch["target"]
         labels = self.formats.input.labels
         first = as_rgb(unit_range(source[0].float())) if labels is None else paint(source.argmax(1), labels)[0]
-        return [first, *(as_rgb(unit_range(picture[0].float())) for picture in (output, target))]
+        shown = {"output": output, "target": target}
+        return {"input": first} | {title: as_rgb(unit_range(each[0].float())) for title, each in shown.items()}
 
 
 def learning_rate_factor(epoch: int, constant_epochs: int, decay_epochs: int) -> float:

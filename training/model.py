@@ -74,5 +74,12 @@ class Model(pl.LightningModule, ABC):
         return data if isinstance(data, ResumableData) else None
 
     @abstractmethod
-    def draw_sample(self, batch: Any) -> list[Tensor]:
-        """Draw the model's output for a batch of one: pictures 3 x H x W in [0, 1], from top to bottom."""
+    def draw_sample(self, batch: Any) -> dict[str, Tensor]:
+        """Draw the model's output for a batch of one: by their titles pictures 3 x H x W in [0, 1], the top one first.
+
+        All samples have the same titles.
+        """
+
+    def legend(self) -> dict[str, Tensor]:
+        """Return what colors in the drawn samples mean: by its name each color, red, green and blue in [0, 1]."""
+        return {}

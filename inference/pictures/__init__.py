@@ -12,6 +12,7 @@ from inference.pictures.files import (
 )
 from inference.pictures.format import NaN, PictureFormat, Window
 from inference.pictures.picture import Array, DataError, Picture, sizes_differ, slices
+from inference.pictures.sheet import sheet
 from inference.pictures.tiff import Axes, open_pages
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "open_picture",
     "paint",
     "palette",
+    "sheet",
     "sizes_differ",
     "slices",
     "to_picture",

@@ -12,7 +12,7 @@ from losses import CrossEntropyLoss, FocalLoss, SumLoss
 from losses.convention import Loss
 from multitask.data.scenes import UNKNOWN_CLASS
 from multitask.tasks.criterion import ignoring, terms_of
-from multitask.tasks.task import Task, Totals, class_names
+from multitask.tasks.task import Task, Totals, class_legend, class_names
 
 WeightsOfClasses = Literal["balanced"] | Sequence[float] | None
 
@@ -118,6 +118,10 @@ class ClassTask(Task):
     def decode(self, prediction: Tensor) -> Tensor:
         """Return the most likely class."""
         return prediction.argmax(1)
+
+    def legend(self) -> dict[str, Tensor]:
+        """Return the colors of the classes."""
+        return class_legend(self.names)
 
     def update(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
         """Update the metrics with the classes of a batch."""

@@ -18,7 +18,7 @@ from inference.sizes import Size
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
 from multitask.tasks.criterion import require
 from multitask.tasks.fcos import FCOSHead, Places, assign, centerness
-from multitask.tasks.task import Better, Task, Totals, class_names
+from multitask.tasks.task import Better, Task, Totals, class_legend, class_names
 from multitask.tasks.writing import Place, Written, write_json
 
 Boxes = dict[str, Tensor]
@@ -213,6 +213,10 @@ class Detection(Task):
         colors = (255 * palette(self.classes)).round().int().tolist()
         drawn = draw_bounding_boxes(image, boxes, colors=[tuple(colors[label]) for label in labels.tolist()])
         return drawn.to(image.device)  # it draws on the CPU, and leaves the picture there
+
+    def legend(self) -> dict[str, Tensor]:
+        """Return the colors of the classes."""
+        return class_legend(self.names)
 
     # --- files
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from inference import Network, Recipe, build
+from inference.pictures import palette
 from inference.pictures.files import whole_or_not_at_all
 from inference.sizes import Size
 from losses.weighting import Likelihood
@@ -135,6 +136,10 @@ class Task(Network):
         """
         return ""
 
+    def legend(self) -> dict[str, Tensor]:
+        """Return what colors in :meth:`draw` mean, by name; nothing, unless a task says otherwise."""
+        return {}
+
     # --- files
 
     def files(self, place: Place, name: str) -> list[Path]:
@@ -215,6 +220,11 @@ class DenseHead(nn.Sequential):
         if prediction.shape[2:] != size:
             prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
         return prediction
+
+
+def class_legend(names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the colors of classes by their names."""
+    return dict(zip(names, palette(len(names)), strict=True))
 
 
 def class_names(classes: int, names: Sequence[str] | None) -> list[str]:

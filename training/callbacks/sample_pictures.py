@@ -1,17 +1,14 @@
 """Pictures of the model's output for the same samples, epoch by epoch, to watch it learn."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
-from torch import Tensor
-from torch.nn import functional as F
+from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
-from torchvision.utils import make_grid
 
-from inference.pictures import to_picture
+from inference.pictures import sheet
 from training.data import ResumableData
 from training.model import Model
 
@@ -20,7 +17,8 @@ class SamplePictures(pl.Callback):
     """Write ``samples/epoch_NNN.png`` after each validation: the model's output for the same samples each time.
 
     The samples are spread evenly over the validation split. Each is a column, drawn by the model: for pix2pix the
-    input, the output and the target; for several tasks the image, then target and prediction of each task. The
+    input, the output and the target; for several tasks the image, then target and prediction of each task, and a legend
+    of the classes below. The
     pictures go to TensorBoard and to Weights & Biases too where the run logs there.
 
     Args:
@@ -46,7 +44,7 @@ class SamplePictures(pl.Callback):
         trial = trainer.sanity_checking or trainer.fast_dev_run  # type: ignore[attr-defined]
         if trial or not trainer.is_global_zero or epoch % self.every_n_epochs:
             return
-        picture = to_picture(self._draw(trainer, pl_module))
+        picture = self._draw(trainer, pl_module)
         self._folder.mkdir(parents=True, exist_ok=True)
         picture.save(self._folder / f"epoch_{epoch:03}.png")
         for logger in trainer.loggers:
@@ -56,31 +54,18 @@ class SamplePictures(pl.Callback):
                 logger.experiment.add_image("samples", pil_to_tensor(picture), trainer.global_step)
 
     @torch.no_grad()
-    def _draw(self, trainer: pl.Trainer, model: pl.LightningModule) -> Tensor:
+    def _draw(self, trainer: pl.Trainer, model: pl.LightningModule) -> Image.Image:
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(model, Model), "the applications' models draw themselves"
         assert isinstance(data, ResumableData), "the applications' data know their samples by index"
         dataset = data.dataset("val")
         count = min(self.count, len(dataset))
-        columns = []
-        for sample in range(
-            count
-        ):  # one at a time, so that a grid of large pictures needs no more memory than training
+        rows: dict[str, list[torch.Tensor]] = {}
+        for sample in range(count):  # one at a time, so that large pictures need no more memory than training
             batch = data.collate([dataset[0, sample * len(dataset) // count]])
             batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch, model.device))
             with trainer.precision_plugin.val_step_context():
                 column = model.draw_sample(batch)
-            columns.append([picture.float().cpu() for picture in column])
-        return grid(columns)
-
-
-def grid(columns: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Return pictures 3 x H x W in [0, 1], each column from top to bottom, as one; the first one gives their size."""
-    size = columns[0][0].shape[1:]
-    rows = [fit(picture, size) for row in zip(*columns, strict=True) for picture in row]
-    return make_grid(rows, nrow=len(columns), pad_value=0.5)
-
-
-def fit(picture: Tensor, size: torch.Size) -> Tensor:
-    """Return a picture C x H x W resized to ``size``, height and width, if it has another."""
-    return picture if picture.shape[1:] == size else F.interpolate(picture[None], size)[0]
+            for title, picture in column.items():
+                rows.setdefault(title, []).append(picture.float().cpu())
+        return sheet(rows, model.legend())
