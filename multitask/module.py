@@ -18,6 +18,7 @@ from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics
 from multitask.survey import survey
 from multitask.tasks import Task
+from multitask.tasks.parts import apart, likelihoods_of
 from multitask.tasks.task import build_task
 from training import Model
 from training.data import Split
@@ -53,6 +54,9 @@ class MultiTask(Model):
 
     A batch is a mapping with ``image``, N x 3 x H x W in [0, 1], and the targets of the tasks. A task whose target is
     missing from a batch is absent there: it costs nothing, and its weighting does not move.
+
+    A task whose loss has parts that are weighted each by itself, as ``Detection(parts="apart")``, is TASK_PART in what
+    follows, once for each of them, and TASK in evaluation, with their sum.
 
     Logged for each batch: train/TASK (the loss before its weight), weighted/TASK (after it), train/total, lr/AdamW, and
     what the weighting reports (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each
@@ -108,7 +112,7 @@ class MultiTask(Model):
         self.tasks = nn.ModuleDict(given)
         self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in given.items()})
         try:
-            self.weighting = weighting({name: task.likelihood for name, task in given.items()})
+            self.weighting = weighting(likelihoods_of(given))
         except ValueError as error:
             raise ValueError(f"{error}; left out: {', '.join(left_out)}" if left_out else str(error)) from None
         self.measured = False  # the training targets, as they were before the first step
@@ -204,19 +208,28 @@ class MultiTask(Model):
         self.log("lr/AdamW", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log_dict(report)
         # Heads without a target contribute 0: processes with other targets wait for their gradients.
-        unused = [head for name, head in self.heads.items() if name not in losses]
+        unused = [head for name, head in self.heads.items() if self.named_tasks()[name].target not in batch]
         return total + 0 * sum(parameter.sum() for head in unused for parameter in head.parameters())
 
-    def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, views: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The losses of a batch by the names of the weighting: of tasks, or of their parts."""
         size = _size_of(batch["image"])
-        predictions = {
-            name: self._predict(name, features[name], size, size)
-            for name, task in self.named_tasks().items()
-            if task.target in batch
-        }
-        return {name: self._loss(name, prediction, batch) for name, prediction in predictions.items()}
+        losses: dict[str, Tensor] = {}
+        for name, task in self.named_tasks().items():
+            if task.target in batch:
 
-    def _loss(self, name: str, prediction: Any, batch: Batch) -> Tensor:
+                def run(features: Any, name: str = name) -> Any:
+                    return self._loss(name, self._predict(name, features, size, size), batch)
+
+                if task.parts:
+                    own = {part: views[f"{name}_{part}"] for part in task.parts}
+                    parts = apart(run, own, self.heads[name])
+                    losses |= {f"{name}_{part}": loss for part, loss in parts.items()}
+                else:
+                    losses[name] = run(views[name])
+        return losses
+
+    def _loss(self, name: str, prediction: Any, batch: Batch) -> Tensor | Mapping[str, Tensor]:
         task = self.named_tasks()[name]
         target = batch[task.target]
         try:
@@ -264,6 +277,7 @@ class MultiTask(Model):
         for name, task in self.named_tasks().items():
             if task.target in batch:
                 loss = self._loss(name, predictions[name], batch)
+                loss = loss if isinstance(loss, Tensor) else torch.stack(list(loss.values())).sum()
                 metrics.update(name, task, loss, task.decode(predictions[name]), batch[task.target])
 
     def _log_metrics(self, metrics: TaskMetrics, stage: str) -> None:
