@@ -1,80 +1,56 @@
-"""A task of your own for ``multitask``: which pixels are floor.
+"""A task of your own for ``multitask``: which pixels are floor, where one that is missed is worse than one too many.
 
     python -m examples.own_task
 
-A task says which network predicts (``build_head``), what that costs (``loss``), what the prediction means (``decode``),
-how good it is (``build_metrics``) and how it looks (``draw``); ``baseline`` is what to say without looking. It is then
-trained, balanced, measured, drawn and stored like the others. In a configuration its path does it:
+It changes one that is there, ``BinaryMaps``, and says what is different. A task that is new subclasses ``Task``, and
+says which network predicts (``build_head``), what that costs (``loss``), what the prediction means (``decode``), how
+good it is (``build_metrics``) and how it looks (``draw``). Either is then trained, balanced, measured, drawn and stored
+like the others. In a configuration its path does it:
 
     model:
       tasks:
         floor:
           class_path: examples.own_task.Floor
 
-This script trains it beside depth on the rooms that come with the package, balanced by GradNorm. On one CPU core
-its 2 epochs took 50 seconds. On the test rooms the floor's intersection over union was 0.57;
-floor everywhere would have 0.22.
+This script trains it beside depth on the rooms that come with the package, balanced by GradNorm. Its 2 epochs took 35
+seconds of one CPU core. On the test rooms the floor's intersection over union was 0.58, and its recall 0.95; floor
+everywhere would have 0.22 and 1.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
 import lightning.pytorch as pl
-import torch
-from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import BinaryJaccardIndex
+from torchmetrics.classification import BinaryRecall
 
-from losses import GradNorm, bce_with_logits_loss
-from multitask import Depth, MultiTask, SmallEncoder, Task
+from losses import BCEWithLogitsLoss, GradNorm
+from multitask import BinaryMaps, Depth, MultiTask, SmallEncoder
 from multitask.data import ROOM_CLASSES, RandomScaleCropFlip, Rooms, SceneData
-from multitask.tasks.task import Better, DenseHead
+from multitask.tasks.task import Better
 
 FLOOR, UNKNOWN = ROOM_CLASSES.index("floor"), 255
 
 
-class Floor(Task):
-    """Floor or not, for every pixel, by binary cross-entropy; measured by intersection over union.
+class Floor(BinaryMaps):
+    """Floor or not, for every pixel; measured by its recall, too.
 
     Args:
         target: the key of the batch that holds the classes, N x H x W; 255 is unknown.
         width: channels of the head's hidden layer.
     """
 
-    likelihood = "categorical"
-    better: ClassVar[Mapping[str, Better]] = {"iou": "higher"}
+    better: ClassVar[Mapping[str, Better]] = {**BinaryMaps.better, "recall": "higher"}
 
     def __init__(self, target: str = "labels", width: int = 32) -> None:
-        super().__init__(target, width)
-
-    def build_head(self, channels: int) -> nn.Module:
-        """Build a head with one logit for each pixel."""
-        return DenseHead(channels, self.width, 1)
-
-    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compute the mean cross-entropy over the known pixels."""
-        return bce_with_logits_loss(prediction[:, 0], (target == FLOOR).float(), mask=target != UNKNOWN)
-
-    def decode(self, prediction: Tensor) -> Tensor:
-        """Return the class floor where the logit is above 0, and class 0 elsewhere."""
-        return torch.where(prediction[:, 0] > 0, FLOOR, 0)
+        super().__init__(target, [FLOOR], width, loss=BCEWithLogitsLoss(pos_weight=2.0))
 
     def build_metrics(self) -> MetricCollection:
-        """Build ``iou``, over all known pixels of all pictures."""
-        return MetricCollection({"iou": BinaryJaccardIndex(ignore_index=UNKNOWN)})
-
-    def update(self, metrics: MetricCollection, values: Tensor, target: Tensor) -> None:
-        """Update the metrics with a batch."""
-        metrics.update((values == FLOOR).long(), torch.where(target == UNKNOWN, UNKNOWN, target == FLOOR))
-
-    def draw(self, values: Tensor, images: Tensor) -> Tensor:
-        """Draw the picture, dark where there is no floor."""
-        return images * torch.where(values == FLOOR, 1.0, 0.25).unsqueeze(1)
-
-    def baseline(self, targets: Iterable[Tensor]) -> Tensor:
-        """Return the class floor: everywhere."""
-        return torch.tensor(FLOOR)
+        """Build ``iou``, ``f1`` and ``recall``, over all known pixels of all pictures."""
+        metrics = super().build_metrics()
+        metrics.add_metrics({"recall": BinaryRecall(ignore_index=UNKNOWN)})
+        return metrics
 
 
 def main(epochs: int = 2, batches: float = 1.0) -> dict[str, float]:

@@ -2,11 +2,12 @@ from .data import SceneData
 from .encoders import Encoder, SmallEncoder, TimmEncoder
 from .module import MultiTask
 from .predictor import Predictor
-from .tasks import Classification, Depth, Detection, Normals, Segmentation, Task
+from .tasks import BinaryMaps, Classification, Depth, Detection, Normals, Segmentation, Task
 
 __version__: str
 
 __all__ = [
+    "BinaryMaps",
     "Classification",
     "Depth",
     "Detection",

@@ -21,7 +21,10 @@ class MultiTaskCommands(CommandLine):
     def panels(self) -> Panels:
         """Return the panels of ``curves.png``."""
         tasks = self.model.named_tasks()
-        panels: dict[str, tuple[str, ...]] = {f"{name}: loss": (f"train/{name}", f"val/{name}") for name in tasks}
+        panels: dict[str, tuple[str, ...]] = {}
+        for name, task in tasks.items():
+            trained = [f"train/{name}_{part}" for part in task.parts] or [f"train/{name}"]
+            panels[f"{name}: loss"] = (*trained, f"val/{name}")
         for name, task in tasks.items():
             metric = next(iter(task.better))
             panels[f"{name}: {metric}"] = (f"val/{name}/{metric}",)

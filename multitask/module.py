@@ -20,6 +20,7 @@ from multitask.metrics import TaskMetrics
 from multitask.neck import Neck
 from multitask.survey import survey
 from multitask.tasks import Task
+from multitask.tasks.parts import apart, likelihoods_of
 from multitask.tasks.task import build_task
 from training import Model
 from training.data import Split
@@ -43,6 +44,9 @@ class MultiTask(Model):
 
     A batch is a mapping with ``image``, N x 3 x H x W in [0, 1], and the targets of the tasks. A task whose target is
     missing from a batch is absent there: it costs nothing, and its weighting does not move.
+
+    A task whose loss has parts that are weighted each by itself, as ``Detection(parts="apart")``, is TASK_PART in what
+    follows, once for each of them, and TASK in evaluation, with their sum.
 
     Logged for each batch: train/TASK (the loss before its weight), weighted/TASK (after it), train/total, lr/AdamW, and
     what the weighting reports (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each
@@ -107,7 +111,7 @@ class MultiTask(Model):
         self.attention = nn.ModuleDict({name: TaskAttention(channels) for name in given} if attention else {})
         self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in given.items()})
         try:
-            self.weighting = weighting({name: task.likelihood for name, task in given.items()})
+            self.weighting = weighting(likelihoods_of(given))
         except ValueError as error:
             raise ValueError(f"{error}; left out: {', '.join(left_out)}" if left_out else str(error)) from None
         self.measured = False  # the training targets, as they were before the first step
@@ -168,6 +172,11 @@ class MultiTask(Model):
         prediction = self.heads[name](own, padded_size(inside, self.encoder.stride))
         return self.named_tasks()[name].at_size(prediction, inside, size)
 
+    def _parameters_of(self, name: str) -> list[nn.Parameter]:
+        """The parameters of a task: of its head, and of its attention."""
+        own = [parts[name] for parts in (self.attention, self.heads) if name in parts]
+        return [parameter for part in own for parameter in part.parameters()]
+
     def named_tasks(self) -> dict[str, Task]:
         """Return the tasks by their names."""
         return cast(dict[str, Task], dict(self.tasks.items()))
@@ -207,22 +216,31 @@ class MultiTask(Model):
         self.log("lr/AdamW", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log_dict(report)
         # Heads without a target contribute 0: processes with other targets wait for their gradients.
-        unused = [part for parts in (self.heads, self.attention) for name, part in parts.items() if name not in losses]
-        return total + 0 * sum(parameter.sum() for part in unused for parameter in part.parameters())
+        unused = [name for name, task in self.named_tasks().items() if task.target not in batch]
+        return total + 0 * sum(parameter.sum() for name in unused for parameter in self._parameters_of(name))
 
     def _losses_of(self, batch: Batch) -> dict[str, Tensor]:
         return self._losses(batch, self.weighting.branch(self._features(batch["image"]), self.neck.weight))
 
-    def _losses(self, batch: Batch, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, views: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The losses of a batch by the names of the weighting: of tasks, or of their parts."""
         size = _size_of(batch["image"])
-        predictions = {
-            name: self._predict(name, features[name], size, size)
-            for name, task in self.named_tasks().items()
-            if task.target in batch
-        }
-        return {name: self._loss(name, prediction, batch) for name, prediction in predictions.items()}
+        losses: dict[str, Tensor] = {}
+        for name, task in self.named_tasks().items():
+            if task.target in batch:
 
-    def _loss(self, name: str, prediction: Any, batch: Batch) -> Tensor:
+                def run(features: Any, name: str = name) -> Any:
+                    return self._loss(name, self._predict(name, features, size, size), batch)
+
+                if task.parts:
+                    own = {part: views[f"{name}_{part}"] for part in task.parts}
+                    parts = apart(run, own, self._parameters_of(name))
+                    losses |= {f"{name}_{part}": loss for part, loss in parts.items()}
+                else:
+                    losses[name] = run(views[name])
+        return losses
+
+    def _loss(self, name: str, prediction: Any, batch: Batch) -> Tensor | Mapping[str, Tensor]:
         task = self.named_tasks()[name]
         target = batch[task.target]
         try:
@@ -288,6 +306,7 @@ class MultiTask(Model):
         for name, task in self.named_tasks().items():
             if task.target in batch:
                 loss = self._loss(name, predictions[name], batch)
+                loss = loss if isinstance(loss, Tensor) else torch.stack(list(loss.values())).sum()
                 metrics.update(name, task, loss, task.decode(predictions[name]), batch[task.target])
 
     def _log_metrics(self, metrics: TaskMetrics, stage: str) -> None:

@@ -18,7 +18,8 @@ import yaml
 from losses import time_average
 from multitask.comparison.figure import draw_comparison
 from multitask.comparison.table import Result, write_tables
-from multitask.tasks.task import Better
+from multitask.tasks.parts import likelihoods_of
+from multitask.tasks.task import Better, build_task
 from training import Metrics
 from training.failures import HINT
 
@@ -51,7 +52,10 @@ def compare(config: Config, out: Path, seeds: int, jobs: int) -> None:
     _train(static, jobs, range(len(runs) + 1, count + 1))
     results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
     print(write_tables(out, results, better_of(config)))
-    draw_comparison(out / "compare.png", tasks, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs})
+    weighted = [each for names in weighted_in(config).values() for each in names]
+    draw_comparison(
+        out / "compare.png", tasks, weighted, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}
+    )
     print(f"table: {out}/compare.md   all numbers: {out}/compare.csv   figure: {out}/compare.png")
 
 
@@ -66,11 +70,17 @@ def variants(config: Config) -> Iterator[tuple[str, Config]]:
         yield f"{task}-alone", _with(config, "FixedWeighting", tasks={task: tasks[task]})
     yield "equal", _with(config, "FixedWeighting")
     for task in tasks:
-        weights = {other: RAISED if other == task else 1.0 for other in tasks}
-        scale = len(tasks) / sum(weights.values())  # the sum of all weights is the same for all
+        weights = {each: RAISED if own == task else 1.0 for own, names in weighted_in(config).items() for each in names}
+        scale = len(weights) / sum(weights.values())  # the sum of all weights is the same for all
         yield f"more-{task}", _with(config, "FixedWeighting", weights={t: w * scale for t, w in weights.items()})
     yield "uncertainty", _with(config, "UncertaintyWeighting")
     yield "gradnorm", _with(config, "GradNorm")
+
+
+def weighted_in(config: Config) -> dict[str, list[str]]:
+    """Return for each task the names that a weighting knows it by: its own, or those of its parts."""
+    tasks = config["model"]["tasks"].items()
+    return {name: list(likelihoods_of({name: build_task(recipe)})) for name, recipe in tasks}
 
 
 def _with(config: Config, weighting: str, *, tasks: Config | None = None, **options: Any) -> Config:

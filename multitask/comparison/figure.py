@@ -14,12 +14,15 @@ from training.metrics_file import Metrics, Series
 COLORS = {"equal": "tab:gray", "uncertainty": "tab:blue", "gradnorm": "tab:orange", "alone": "black"}
 
 
-def draw_comparison(file: Path, tasks: Sequence[str], runs: Mapping[tuple[str, int], Metrics]) -> None:
+def draw_comparison(
+    file: Path, tasks: Sequence[str], weighted: Sequence[str], runs: Mapping[tuple[str, int], Metrics]
+) -> None:
     """Draw each task's loss in validation, and the weights of what learns them, over the steps.
 
     Args:
         file: the PNG to write.
         tasks: the names of the tasks.
+        weighted: what has a weight: tasks, or their parts.
         runs: what each run has logged, by what was trained and its seed; seeds are averaged.
     """
     figure = Figure(figsize=(4 * max(len(tasks), 2), 7), layout="constrained")
@@ -32,9 +35,9 @@ def draw_comparison(file: Path, tasks: Sequence[str], runs: Mapping[tuple[str, i
             _plot(axes, mean_of(own), label, color=color)
         _finish(axes, f"{task}: loss in validation")
     for axes, learner in zip(_panels(below, 2), ("uncertainty", "gradnorm"), strict=True):
-        for task in tasks:
-            own = [metrics.series(f"weight/{task}") for (name, _), metrics in runs.items() if name == learner]
-            _plot(axes, mean_of(own), task)
+        for each in weighted:
+            own = [metrics.series(f"weight/{each}") for (name, _), metrics in runs.items() if name == learner]
+            _plot(axes, mean_of(own), each)
         _finish(axes, f"{learner}: weights")
     FigureCanvasAgg(figure).print_png(file)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.distributed
@@ -16,6 +16,7 @@ from torchvision.utils import draw_bounding_boxes
 from inference.pictures import palette
 from inference.sizes import Size
 from losses import BCEWithLogitsLoss, BinaryFocalLoss, GIoULoss
+from losses.weighting import Likelihood
 from multitask.tasks.criterion import require
 from multitask.tasks.fcos import FCOSHead, Places, assign, centerness
 from multitask.tasks.task import Better, Task, Totals, class_legend, class_names
@@ -56,6 +57,8 @@ class Detection(Task):
         names: of the classes, for what is written; null for their numbers.
         loss: of the classes, ``losses.BinaryFocalLoss`` with its options; null for its defaults. Its ``normalizer`` is
             the number of places that have a box.
+        parts: ``together`` is one loss, the sum. With ``apart`` a weighting sees three, which are called TASK_focal,
+            TASK_giou and TASK_centerness, and weighs each by itself.
     """
 
     likelihood = "categorical"
@@ -70,6 +73,7 @@ class Detection(Task):
         pool: int = 1,
         names: Sequence[str] | None = None,
         loss: BinaryFocalLoss | None = None,
+        parts: Literal["together", "apart"] = "together",
     ) -> None:
         super().__init__(target, width)
         for option, value, least in ("classes", classes, 1), ("depth", depth, 0), ("pool", pool, 1):
@@ -81,17 +85,25 @@ class Detection(Task):
         self.names = class_names(classes, names)
         loss = loss or BinaryFocalLoss()
         require(loss, BinaryFocalLoss, "BinaryFocalLoss")
+        self.apart = parts == "apart"
         self.focal = loss.with_options(normalizer="positives")
         self.giou = GIoULoss(validate=False)  # check() covers the boxes
         self.bce = BCEWithLogitsLoss(validate=False)
+
+    @property
+    def parts(self) -> Mapping[str, Likelihood]:
+        """The parts of the loss that are weighted each by itself, and what each is like; none in one loss."""
+        return {"focal": "categorical", "giou": "laplace", "centerness": "categorical"} if self.apart else {}
 
     def build_head(self, channels: int) -> nn.Module:
         """Build the two towers of FCOS."""
         return FCOSHead(channels, self.width, self.depth, self.classes, self.pool)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it loops over pictures, with any number of boxes each
-    def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor:
+    def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor | dict[str, Tensor]:
         """Compute focal loss + GIoU loss + cross-entropy of center-ness, over pictures whose boxes are known.
+
+        With the parts ``apart`` it is these three.
 
         Raises:
             ValueError: boxes that are inverted or outside of the picture, or classes that do not exist.
@@ -100,7 +112,7 @@ class Detection(Task):
         known = torch.tensor([truth is not None for truth in target], device=prediction.logits.device)
         truths = [truth for truth in target if truth is not None]
         if not truths:
-            return 0 * (prediction.logits.sum() + prediction.boxes.sum() + prediction.centerness.sum())
+            return self._of_parts(*(0 * values.sum() for values in prediction[:3]))
         logits, boxes, central = (values[known] for values in prediction[:3])
 
         assigned = [assign(truth["boxes"].to(boxes), prediction.centers, prediction.step) for truth in truths]
@@ -111,12 +123,16 @@ class Detection(Task):
         classes = torch.zeros_like(logits)
         classes[found] = F.one_hot(labels, self.classes).to(classes)
         true_centerness = centerness(true_boxes, prediction.centers.expand(len(truths), -1, 2)[found])
-        loss: Tensor = (
-            self.focal(logits, classes)
-            + self.giou(boxes[found], true_boxes)
-            + self.bce(central[found], true_centerness)
+        return self._of_parts(
+            self.focal(logits, classes),
+            self.giou(boxes[found], true_boxes),
+            self.bce(central[found], true_centerness),
         )
-        return loss
+
+    def _of_parts(self, focal: Tensor, giou: Tensor, centerness: Tensor) -> Tensor | dict[str, Tensor]:
+        if self.apart:
+            return {"focal": focal, "giou": giou, "centerness": centerness}
+        return focal + giou + centerness
 
     def count(self, target: Sequence[Boxes | None]) -> Totals:
         """Count the boxes of each class."""

@@ -60,9 +60,14 @@ class Task(Network):
         are h and w times the stride of the encoder; see :class:`DenseHead`.
         """
 
+    @property
+    def parts(self) -> Mapping[str, Likelihood]:
+        """The parts of the loss that are weighted each by itself, and what each is like; none in one loss."""
+        return {}
+
     @abstractmethod
-    def loss(self, prediction: Any, target: Any) -> Tensor:
-        """Compute the loss, a scalar, over what has a label in ``target``."""
+    def loss(self, prediction: Any, target: Any) -> Tensor | Mapping[str, Tensor]:
+        """Compute the loss, a scalar, over what has a label in ``target``; one for each of :attr:`parts`, if any."""
 
     def check(self, target: Any, size: tuple[int, int]) -> None:
         """Require that a target fits the task; unless a task says otherwise, every target does.

@@ -73,11 +73,11 @@ def test_own_task_counts_known_pixels_alone() -> None:
     task, target = own_task.Floor(), torch.full((1, 2, 2), own_task.UNKNOWN)
     target[0, 0] = own_task.FLOOR
     prediction = torch.tensor([[[[5.0, -5.0], [5.0, -5.0]]]])
-    expected = (torch.nn.functional.softplus(torch.tensor([-5.0, 5.0]))).mean()
+    expected = 2 * (torch.nn.functional.softplus(torch.tensor([-5.0, 5.0]))).mean()
     assert_close(task.loss(prediction, target), expected)
     metrics = task.build_metrics()
     task.update(metrics, task.decode(prediction), target)
-    assert metrics.compute()["iou"] == 0.5
+    assert (metrics.compute()["iou"], metrics.compute()["recall"]) == (0.5, 0.5)
     assert task.draw(task.decode(prediction), torch.ones(1, 3, 2, 2))[0, 0].tolist() == [[1, 0.25], [1, 0.25]]
 
 

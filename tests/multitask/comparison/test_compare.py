@@ -54,6 +54,15 @@ def test_each_variant_differs_in_its_tasks_or_weighting_alone() -> None:
     assert model_of("gradnorm")["weighting"]["init_args"] == {"alpha": 0.5}  # the configuration's own
 
 
+def test_parts_of_a_task_are_raised_together() -> None:
+    config = yaml.safe_load(Path("small.yaml").read_text())
+    parts = {"class_path": "multitask.Detection", "init_args": {"classes": 2, "parts": "apart"}}
+    config["model"]["tasks"] = {"depth": config["model"]["tasks"]["depth"], "boxes": parts}
+    weights = dict(variants(config))["more-boxes"]["model"]["weighting"]["init_args"]["weights"]
+    of_parts = dict.fromkeys(("boxes_focal", "boxes_giou", "boxes_centerness"), 1.2)
+    assert weights == pytest.approx({"depth": 0.4, **of_parts})  # 4 in all, as equal ones
+
+
 @pytest.mark.slow
 def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_stopped(
     capsys: pytest.CaptureFixture[str],
