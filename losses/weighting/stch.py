@@ -19,8 +19,8 @@ class STCH(Weighting):
     With ``warmup_epochs`` the tasks are made comparable as in the authors' multi-task experiments: there :math:`y_i =
     \log(L_i / n_i)`, where :math:`n_i`, for the nadir point, is the mean loss of the warm-up's last epoch. During the
     warm-up the total is :math:`\frac1T \sum_i \lambda_i \log L_i`, whose gradient is the same where all :math:`L_i =
-    n_i`. (The authors' gradients are T times these.) Call :meth:`end_epoch` after each epoch. A task that is absent in the
-    warm-up's last epoch gets its :math:`n_i` in its first epoch after it, and until then counts as one at
+    n_i`. (The authors' gradients are T times these.) Call :meth:`end_epoch` after each epoch. A task that is absent in
+    the warm-up's last epoch gets its :math:`n_i` in its first epoch after it, and until then counts as one at
     :math:`n_i`. Losses below 1e-8 count as 1e-8.
 
     Without a warm-up it is the paper's formula, :math:`y_i = L_i - z_i`, for losses of one unit.
