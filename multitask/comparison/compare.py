@@ -2,14 +2,14 @@
 
 import copy
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from losses import time_average
+import losses
 from multitask.comparison.figure import draw_comparison
 from multitask.comparison.run import Config, Run
 from multitask.comparison.schedule import train_all
@@ -18,10 +18,12 @@ from multitask.tasks.task import Better
 from training import Metrics
 
 STATIC = "gradnorm-static"
+CLASSES = {"equal": "FixedWeighting", "uncertainty": "UncertaintyWeighting", "gradnorm": "GradNorm"}
+WEIGHTINGS = ("equal", "grid", "uncertainty", "gradnorm", STATIC)  # what is compared unless others are named
 RAISED = 3.0  # in the grid of fixed weights each task in turn weighs three times as much as the others
 
 
-def compare(config: Config, out: Path, seeds: int, jobs: int) -> None:
+def compare(config: Config, out: Path, seeds: int, jobs: int, weightings: Sequence[str] = WEIGHTINGS) -> None:
     """Train the variants of a configuration that are not trained yet, and write the tables and the figure.
 
     Args:
@@ -29,6 +31,7 @@ def compare(config: Config, out: Path, seeds: int, jobs: int) -> None:
         out: folder of all its runs, and of compare.md, compare.csv and compare.png.
         seeds: every variant is trained with the seeds 0 to ``seeds`` - 1; at least 1.
         jobs: runs at the same time, which share the processor cores; at least 1.
+        weightings: what is compared beside each task alone, as :func:`variants` takes it.
 
     Raises:
         ValueError: an option outside its range, a run fails, or ``out`` holds a comparison of another configuration.
@@ -36,33 +39,52 @@ def compare(config: Config, out: Path, seeds: int, jobs: int) -> None:
     for name, value in ("seeds", seeds), ("jobs", jobs):
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}")
+    trained = list(variants(config, weightings))
     _claim(out, config)
     tasks = list(config["model"]["tasks"])
-    runs = [Run(out, name, seed, each) for seed in range(seeds) for name, each in variants(config)]
-    trained = train_all(runs, jobs, len(runs) + seeds, followers)
-    static = sorted((run for run in trained if run.name == STATIC), key=lambda run: run.seed)
+    runs = [Run(out, name, seed, each) for seed in range(seeds) for name, each in trained]
+    follow = followers if STATIC in weightings else lambda run: []
+    over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
+    static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
     results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
     print(write_tables(out, results, better_of(config)))
     draw_comparison(out / "compare.png", tasks, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs})
     print(f"table: {out}/compare.md   all numbers: {out}/compare.csv   figure: {out}/compare.png")
 
 
-def variants(config: Config) -> Iterator[tuple[str, Config]]:
+def variants(config: Config, weightings: Sequence[str] = WEIGHTINGS) -> Iterator[tuple[str, Config]]:
     """Yield the names and configurations of all that is trained for a seed, except GradNorm's static weights.
 
     Args:
-        config: of a fit. The options of its weighting are kept where that is uncertainty weighting or GradNorm.
+        config: of a fit. The options of its weighting are kept in the variant of the same class, except fixed weights.
+        weightings: ``equal``, ``uncertainty``, ``gradnorm``, ``gradnorm-static``, which needs ``gradnorm``, ``grid``,
+            for a grid of fixed weights, or the name of a class of weightings in ``losses``.
+
+    Raises:
+        ValueError: a weighting that there is not, that is named twice, or static weights without GradNorm.
     """
+    classes = {name for name, kind in vars(losses.weighting).items() if isinstance(kind, type)} - {"Weighting"}
+    for name in weightings:
+        if name not in WEIGHTINGS and name not in classes:
+            raise ValueError(f"weightings must be of {', '.join(WEIGHTINGS)}, or classes such as FAMO; got {name}")
+    if len(set(weightings)) < len(weightings) or (STATIC in weightings and "gradnorm" not in weightings):
+        raise ValueError(f"weightings must differ, and {STATIC} needs gradnorm; got {','.join(weightings)}")
     tasks = config["model"]["tasks"]
     for task in tasks:
         yield f"{task}-alone", _with(config, "FixedWeighting", tasks={task: tasks[task]})
-    yield "equal", _with(config, "FixedWeighting")
+    for name in weightings:
+        if name == "grid":
+            yield from _grid(config)
+        elif name != STATIC:
+            yield name, _with(config, CLASSES.get(name, name))
+
+
+def _grid(config: Config) -> Iterator[tuple[str, Config]]:
+    tasks = config["model"]["tasks"]
     for task in tasks:
         weights = {other: RAISED if other == task else 1.0 for other in tasks}
         scale = len(tasks) / sum(weights.values())  # the sum of all weights is the same for all
         yield f"more-{task}", _with(config, "FixedWeighting", weights={t: w * scale for t, w in weights.items()})
-    yield "uncertainty", _with(config, "UncertaintyWeighting")
-    yield "gradnorm", _with(config, "GradNorm")
 
 
 def _with(config: Config, weighting: str, *, tasks: Config | None = None, **options: Any) -> Config:
@@ -77,7 +99,7 @@ def _with(config: Config, weighting: str, *, tasks: Config | None = None, **opti
 
 def with_static_weights(run: Run) -> Run:
     """Return the run that keeps the average weights of a run of GradNorm from its start (Chen et al. 2018)."""
-    weights = time_average(Metrics(run.metrics_file()).columns("weight/"))
+    weights = losses.time_average(Metrics(run.metrics_file()).columns("weight/"))
     return replace(run, name=STATIC, config=_with(run.config, "FixedWeighting", weights=weights))
 
 
