@@ -46,7 +46,8 @@ class CompareCommand(MultiTaskCommands):
             "gradnorm, gradnorm-static, and classes of losses, such as FAMO."
         )
         parser.add_argument("--weightings", type=str, default=",".join(WEIGHTINGS), help=methods)
-        parser.add_argument("--jobs", type=int, default=1, help="Runs at the same time, which share the cores.")
+        shared = "Runs at the same time, which share the cores; each has a GPU of its own where there are several."
+        parser.add_argument("--jobs", type=int, default=1, help=shared)
 
     def instantiate_classes(self) -> None:
         """Build nothing: the options are for other processes."""

@@ -47,11 +47,12 @@ class Run:
             measured |= Metrics(file).last("test/")
         return measured
 
-    def train(self, threads: int) -> None:
+    def train(self, threads: int, gpu: str | None = None) -> None:
         """Train and test, from where an earlier attempt stopped.
 
         Args:
             threads: of the processor.
+            gpu: the only one that it sees; None for all that there are.
 
         Raises:
             ValueError: it fails; with the line that says why.
@@ -65,7 +66,8 @@ class Run:
         if checkpoints := sorted(self.folder.glob("*/checkpoints/last.ckpt")):
             words += ["--ckpt_path", str(checkpoints[-1])]
         try:
-            _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)})
+            only = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+            _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)} | only)
         except ValueError as error:
             raise ValueError(f"{self.folder.name}: {error}") from None
 

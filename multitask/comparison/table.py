@@ -72,11 +72,8 @@ def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapp
             values = [row.metrics[name] for name in names] + [deltas[row.name, row.seed]]
             writer.writerow([_title(row.name), row.seed, *(f"{value:.6g}" for value in values)])
 
-    alone_and_together = list(dict.fromkeys(row.name for row in rows))
-    by_name = {name: [row for row in rows if row.name == name] for name in alone_and_together}
-    arrows = {
-        f"{task}/{metric}": ARROWS[which] for task, metrics in better.items() for metric, which in metrics.items()
-    }
+    by_name = {name: [row for row in rows if row.name == name] for name in dict.fromkeys(row.name for row in rows)}
+    arrows = {f"{task}/{metric}": ARROWS[which] for task, own in better.items() for metric, which in own.items()}
     firsts = [f"{task}/{next(iter(metrics))}" for task, metrics in better.items()]
     of_deltas = {name: [deltas[name, row.seed] for row in own] for name, own in by_name.items()}
     several = len(seeds) > 1
@@ -89,8 +86,8 @@ def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapp
     note = "One seed."
     if several:
         note = (
-            f"Mean and standard deviation of {len(seeds)} seeds. The interval is Student's t for the mean of Δm over the "
-            "seeds, against the mean of the networks for one task each as if that were exact."
+            f"Mean and standard deviation of {len(seeds)} seeds. The interval is Student's t for the mean of Δm over "
+            "the seeds, against the mean of the networks for one task each as if that were exact."
         )
     short = _table(by_name, {name: arrows[name] for name in firsts}, headings, ends)
     whole = _table(by_name, arrows, [], {})
