@@ -6,16 +6,17 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
 from multitask.command_line import MultiTaskCommands
-from multitask.comparison.compare import compare
+from multitask.comparison.compare import WEIGHTINGS, compare
 from training.configurations import with_configuration
 
 DESCRIPTION = (
     "Train each task alone, and all of them with equal weights, with a small grid of fixed weights, with uncertainty "
-    "weighting, with GradNorm, and with GradNorm's weights averaged over time and kept fixed: with the same seeds and "
-    "the same budget. Write compare.md, compare.csv and compare.png into OUT. A comparison that was stopped goes on "
-    "with the same command. All other options are those of `multitask fit`; every run gets them."
+    "weighting, with GradNorm, and with GradNorm's weights averaged over time and kept fixed, or under the weightings "
+    "that are named: with the same seeds and the same budget. Write compare.md, compare.csv and compare.png into OUT. "
+    "A comparison that was stopped goes on with the same command. All other options are those of `multitask fit`; "
+    "every run gets them."
 )
-OWN = ("out", "seeds", "jobs")
+OWN = ("out", "seeds", "jobs", "weightings")
 
 
 class CompareCommand(MultiTaskCommands):
@@ -35,14 +36,20 @@ class CompareCommand(MultiTaskCommands):
         tasks = config["model"]["tasks"]
         config["model"]["tasks"] = {name: task for name, task in tasks.items() if task is not None}
         own = {name: config.pop(name) for name in OWN}
-        compare(config, Path(own["out"]), own["seeds"], own["jobs"])
+        compare(config, Path(own["out"]), own["seeds"], own["jobs"], own["weightings"].split(","))
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the comparison's own options."""
         super().add_arguments_to_parser(parser)
         parser.add_argument("--out", type=str, default="runs/compare", help="Folder of all its runs.")
         parser.add_argument("--seeds", type=int, default=3, help="Train everything with the seeds 0 to SEEDS - 1.")
-        parser.add_argument("--jobs", type=int, default=1, help="Runs at the same time, which share the cores.")
+        methods = (
+            "What is compared beside each task alone, with commas: equal, grid (of fixed weights), uncertainty, "
+            "gradnorm, gradnorm-static, and classes of losses, such as FAMO."
+        )
+        parser.add_argument("--weightings", type=str, default=",".join(WEIGHTINGS), help=methods)
+        shared = "Runs at the same time, which share the cores; each has a GPU of its own where there are several."
+        parser.add_argument("--jobs", type=int, default=1, help=shared)
 
     def instantiate_classes(self) -> None:
         """Build nothing: the options are for other processes."""

@@ -25,16 +25,19 @@ def draw_comparison(
         weighted: what has a weight: tasks, or their parts.
         runs: what each run has logged, by what was trained and its seed; seeds are averaged.
     """
-    figure = Figure(figsize=(4 * max(len(tasks), 2), 7), layout="constrained")
+    together = [name for name in dict.fromkeys(name for name, _ in runs) if not name.endswith("-alone")]
+    labels = [name for name in together if not name.startswith("more-")]
+    learners = [name for name in labels if name != "equal"]
+    figure = Figure(figsize=(4 * max(len(tasks), len(learners), 2), 7), layout="constrained")
     rows = figure.add_gridspec(2, 1)
     above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     for axes, task in zip(_panels(above, len(tasks)), tasks, strict=True):
-        for label, color in COLORS.items():
+        for label in [*labels, "alone"]:
             name = f"{task}-alone" if label == "alone" else label
             own = [metrics.series(f"val/{task}") for (each, _), metrics in runs.items() if each == name]
-            _plot(axes, mean_of(own), label, color=color)
+            _plot(axes, mean_of(own), label, color=COLORS.get(label))
         _finish(axes, f"{task}: loss in validation")
-    for axes, learner in zip(_panels(below, 2), ("uncertainty", "gradnorm"), strict=True):
+    for axes, learner in zip(_panels(below, len(learners)), learners, strict=True):
         for each in weighted:
             own = [metrics.series(f"weight/{each}") for (name, _), metrics in runs.items() if name == learner]
             _plot(axes, mean_of(own), each)

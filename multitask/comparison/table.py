@@ -10,6 +10,10 @@ from typing import NamedTuple
 from multitask.tasks.task import Better
 
 ALONE = "-alone"
+STUDENT = (  # 97.5 % quantiles of Student's t, of 1, 2, ... degrees of freedom; for more, the last is a little too wide
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+)
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -46,7 +50,9 @@ def delta_m(
 
 
 def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> str:
-    """Write ``compare.csv``, all numbers, and ``compare.md``, the first metric of each task; return the latter.
+    """Write ``compare.csv``, all numbers, and ``compare.md``; return the latter.
+
+    It has a table of the first metric of each task, with Delta m and its confidence interval, and one of all metrics.
 
     Args:
         out: the folder.
@@ -66,18 +72,50 @@ def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapp
             values = [row.metrics[name] for name in names] + [deltas[row.name, row.seed]]
             writer.writerow([_title(row.name), row.seed, *(f"{value:.6g}" for value in values)])
 
-    heads = [(f"{task}/{next(iter(metrics))}", next(iter(metrics.values()))) for task, metrics in better.items()]
-    table = ["| weighting | " + " | ".join(f"{name} {ARROWS[which]}" for name, which in heads) + " | Δm (%) ↑ |"]
-    table.append("|---|" + "---:|" * (len(heads) + 1))
-    for name in dict.fromkeys(row.name for row in rows):
-        own = [row for row in rows if row.name == name]
-        cells = [_mean_and_deviation([row.metrics[key] for row in own], 3) for key, _ in heads]
-        delta = _mean_and_deviation([deltas[name, row.seed] for row in own], 1)
-        table.append(f"| {_title(name)} | {' | '.join(cells)} | {delta} |")
-    note = f"Mean and standard deviation of {len(seeds)} seeds." if len(seeds) > 1 else "One seed."
-    text = "\n".join(table) + f"\n\n{note}\n"
+    by_name = {name: [row for row in rows if row.name == name] for name in dict.fromkeys(row.name for row in rows)}
+    arrows = {f"{task}/{metric}": ARROWS[which] for task, own in better.items() for metric, which in own.items()}
+    firsts = [f"{task}/{next(iter(metrics))}" for task, metrics in better.items()]
+    of_deltas = {name: [deltas[name, row.seed] for row in own] for name, own in by_name.items()}
+    several = len(seeds) > 1
+    ends = {name: [_mean_and_deviation(of_deltas[name], 1)] for name in by_name}
+    if several:
+        for name, cells in ends.items():
+            low, high = confidence_interval(of_deltas[name])
+            cells.append(f"{low:.1f} to {high:.1f}")
+    headings = ["Δm (%) ↑", "95 % interval"][: 1 + several]
+    note = "One seed."
+    if several:
+        note = (
+            f"Mean and standard deviation of {len(seeds)} seeds. The interval is Student's t for the mean of Δm over "
+            "the seeds, against the mean of the networks for one task each as if that were exact."
+        )
+    short = _table(by_name, {name: arrows[name] for name in firsts}, headings, ends)
+    whole = _table(by_name, arrows, [], {})
+    text = f"{short}\n\n{note}\n\nAll metrics:\n\n{whole}\n"
     (out / "compare.md").write_text(text)
     return text
+
+
+def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a mean by Student's t, from at least two values."""
+    quantile = STUDENT[min(len(values) - 1, len(STUDENT)) - 1]
+    mean, half = statistics.fmean(values), quantile * statistics.stdev(values) / math.sqrt(len(values))
+    return mean - half, mean + half
+
+
+def _table(
+    by_name: Mapping[str, Sequence[Result]],
+    arrows: Mapping[str, str],
+    headings: Sequence[str],
+    ends: Mapping[str, Sequence[str]],
+) -> str:
+    """A table of the mean of each metric, with further columns at the end."""
+    lines = [f"| {' | '.join(['weighting', *(f'{name} {arrow}' for name, arrow in arrows.items()), *headings])} |"]
+    lines.append("|---|" + "---:|" * (len(arrows) + len(headings)))
+    for name, own in by_name.items():
+        cells = [_mean_and_deviation([row.metrics[metric] for row in own], 3) for metric in arrows]
+        lines.append(f"| {' | '.join([_title(name), *cells, *ends.get(name, ())])} |")
+    return "\n".join(lines)
 
 
 def _join_alone(results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> list[Result]:

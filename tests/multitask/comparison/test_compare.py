@@ -63,6 +63,17 @@ def test_parts_of_a_task_are_raised_together() -> None:
     assert weights == pytest.approx({"depth": 0.4, **of_parts})  # 4 in all, as equal ones
 
 
+def test_other_weightings_are_named_by_their_classes() -> None:
+    config = yaml.safe_load(Path("small.yaml").read_text())
+    trained = dict(variants(config, ["equal", "FAMO", "GradNorm"]))
+    assert list(trained) == ["seg-alone", "depth-alone", "equal", "FAMO", "GradNorm"]
+    assert trained["FAMO"]["model"]["weighting"] == {"class_path": "losses.FAMO", "init_args": {}}
+    assert trained["GradNorm"]["model"]["weighting"]["init_args"] == {"alpha": 0.5}
+    for wrong in ["famo"], ["FocalLoss"], ["equal", "equal"], ["equal", "gradnorm-static"]:
+        with pytest.raises(ValueError, match=f"^weightings must .*; got {','.join(wrong)}$"):
+            list(variants(config, wrong))
+
+
 @pytest.mark.slow
 def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_stopped(
     capsys: pytest.CaptureFixture[str],
@@ -100,6 +111,13 @@ def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_
     main(words)  # all runs are there: nothing is trained again
     assert {file: file.stat().st_mtime_ns for file in Path("out").rglob("metrics.csv")} == files
     assert capsys.readouterr().out.startswith("| weighting |")
+
+    main([*words, "--weightings", "equal,RandomWeighting"])  # another, in the same folder
+    said = capsys.readouterr().out
+    assert "[3/3] RandomWeighting-seed0: 0:00:" in said
+    assert [line.split(" | ")[0] for line in said.splitlines()[3:5]] == ["| each task alone", "| equal"]
+    assert "uncertainty" not in said
+    assert open_picture(Path("out/compare.png")).size == (700, 800)
 
     said, code = MULTITASK.fails(capsys, *words, "--model.lr", "0.1")
     assert ("out holds a comparison of another configuration; take another folder with --out" in said, code) == (

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from multitask.comparison.table import Result, delta_m, write_tables
+from multitask.comparison.table import STUDENT, Result, confidence_interval, delta_m, write_tables
 
 BETTER: dict[str, dict[str, Literal["higher", "lower"]]] = {
     "seg": {"miou": "higher", "accuracy": "higher"},
@@ -39,9 +39,18 @@ def results() -> list[Result]:
 def test_networks_for_one_task_are_one_row_and_the_baseline(tmp_path: Path) -> None:
     table = write_tables(tmp_path, results(), BETTER).splitlines()
     # The baseline is the mean of the seeds, 0.5; each seed is 20 % off in one of two metrics of one of two tasks.
-    assert table[2] == "| each task alone | 0.500 ± 0.141 | 2.000 ± 0.000 | 0.0 ± 7.1 |"
-    assert table[3] == "| equal | 0.600 ± 0.000 | 2.000 ± 0.000 | 5.0 ± 0.0 |"
-    assert table[-1] == "Mean and standard deviation of 2 seeds."
+    assert table[0] == "| weighting | seg/miou ↑ | depth/abs ↓ | Δm (%) ↑ | 95 % interval |"
+    assert table[2] == "| each task alone | 0.500 ± 0.141 | 2.000 ± 0.000 | 0.0 ± 7.1 | -63.5 to 63.5 |"
+    assert table[3] == "| equal | 0.600 ± 0.000 | 2.000 ± 0.000 | 5.0 ± 0.0 | 5.0 to 5.0 |"
+    assert table[5].startswith("Mean and standard deviation of 2 seeds. The interval is Student's t")
+    assert table[7:] == [
+        "All metrics:",
+        "",
+        "| weighting | seg/miou ↑ | seg/accuracy ↑ | depth/abs ↓ |",
+        "|---|---:|---:|---:|",
+        "| each task alone | 0.500 ± 0.141 | 0.800 ± 0.000 | 2.000 ± 0.000 |",
+        "| equal | 0.600 ± 0.000 | 0.800 ± 0.000 | 2.000 ± 0.000 |",
+    ]
     with (tmp_path / "compare.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["weighting"], row["seed"], row["delta_m"]) for row in rows] == [
@@ -56,4 +65,12 @@ def test_networks_for_one_task_are_one_row_and_the_baseline(tmp_path: Path) -> N
 def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
     table = write_tables(tmp_path, [each for each in results() if each.seed == 0], BETTER).splitlines()
     assert table[3] == "| equal | 0.600 | 2.000 | 12.5 |"
-    assert table[-1] == "One seed."
+    assert table[0] == "| weighting | seg/miou ↑ | depth/abs ↓ | Δm (%) ↑ |"
+    assert table[5] == "One seed."
+
+
+def test_the_interval_is_students() -> None:
+    # A mean of 2, a deviation of 1, three values: 2 -+ 4.303 / sqrt(3).
+    assert confidence_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 2.4844, 2 + 2.4844), abs=1e-4)
+    quantiles = pytest.importorskip("scipy.stats").t.ppf(0.975, range(1, len(STUDENT) + 1))
+    assert pytest.approx(quantiles, abs=6e-4) == STUDENT

@@ -1,0 +1,82 @@
+"""One training of a comparison."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training import Metrics
+from training.failures import HINT
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a ``multitask fit`` in a process of its own.
+
+    Attributes:
+        out: the folder of the comparison.
+        name: of what is trained.
+        seed: with which.
+        config: of the fit.
+    """
+
+    out: Path
+    name: str
+    seed: int
+    config: Config
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its attempts."""
+        return self.out / f"{self.name}-seed{self.seed}"
+
+    def metrics_file(self) -> Path:
+        """Return the CSV file of the last attempt."""
+        return max(self.folder.glob("*/metrics.csv"), key=lambda file: file.parent.name)
+
+    def test_metrics(self) -> dict[str, float]:
+        """Return the metrics of the test at the end of the run; nothing if it is not over."""
+        measured: dict[str, float] = {}
+        for file in sorted(self.folder.glob("*/metrics.csv")):
+            measured |= Metrics(file).last("test/")
+        return measured
+
+    def train(self, threads: int, gpu: str | None = None) -> None:
+        """Train and test, from where an earlier attempt stopped.
+
+        Args:
+            threads: of the processor.
+            gpu: the only one that it sees; None for all that there are.
+
+        Raises:
+            ValueError: it fails; with the line that says why.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "config.yaml"
+        trainer = {**self.config["trainer"], "enable_progress_bar": False}
+        own = {"seed_everything": self.seed, "runs": str(self.out), "name": self.folder.name, "trainer": trainer}
+        file.write_text(yaml.safe_dump(self.config | own, sort_keys=False))
+        words = ["--config", str(file)]
+        if checkpoints := sorted(self.folder.glob("*/checkpoints/last.ckpt")):
+            words += ["--ckpt_path", str(checkpoints[-1])]
+        try:
+            only = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+            _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)} | only)
+        except ValueError as error:
+            raise ValueError(f"{self.folder.name}: {error}") from None
+
+
+def _multitask(command: str, words: list[str], environment: dict[str, str]) -> str:
+    """Return what a command of ours prints, in a process of its own; raise the line that a failure ends with."""
+    call = [sys.executable, "-m", "multitask", command, *words]
+    result = subprocess.run(call, capture_output=True, text=True, env=os.environ | environment)
+    if result.returncode:
+        said = (result.stderr.strip() or f"{command} was stopped").splitlines()[-1]
+        raise ValueError(said.removeprefix("multitask: error: ").removesuffix(HINT))
+    return result.stdout

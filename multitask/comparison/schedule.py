@@ -1,0 +1,70 @@
+"""Which run of a comparison is trained when."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import timedelta
+
+import torch
+
+from multitask.comparison.run import Run
+
+
+def train_all(runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run], Iterable[Run]]) -> list[Run]:
+    """Train what is not trained yet, several at a time, and print a line for each.
+
+    Args:
+        runs: in the order in which they start.
+        jobs: runs at the same time, which share the processor cores; at least 1. Where there are several GPUs, several
+            jobs have one each, in turn.
+        count: of all runs, for the lines.
+        follow: makes the runs that need a run that is over; they start before those that wait.
+
+    Returns:
+        All runs, those that followed among them, in the order in which they ended.
+
+    Raises:
+        ValueError: a run fails; those that run are waited for, and no other starts.
+    """
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    slots = gpus_of_jobs(jobs, visible_gpus())
+    waiting, running, over = deque(runs), dict[Future[float | None], tuple[Run, str | None]](), list[Run]()
+    with ThreadPoolExecutor(jobs) as pool:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                run, gpu = waiting.popleft(), slots.pop(0)
+                running[pool.submit(_train, run, threads, gpu)] = run, gpu
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                (run, gpu), seconds = running.pop(ended), ended.result()
+                slots.append(gpu)
+                over.append(run)
+                waiting.extendleft(follow(run))
+                if seconds is not None:
+                    print(f"[{len(over)}/{count}] {run.folder.name}: {timedelta(seconds=round(seconds))}", flush=True)
+    return over
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs as CUDA_VISIBLE_DEVICES names them: those that it names, or all."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [each.strip() for each in named.split(",") if each.strip()]
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def gpus_of_jobs(jobs: int, gpus: Sequence[str]) -> list[str | None]:
+    """Return the GPU of each of several jobs, in turn; None, for all of them, where there is one job or one GPU."""
+    if jobs == 1 or len(gpus) < 2:
+        return [None] * jobs
+    return [gpus[number % len(gpus)] for number in range(jobs)]
+
+
+def _train(run: Run, threads: int, gpu: str | None) -> float | None:
+    """Train one run; gives the seconds that it took, or None if it was trained already."""
+    began = time.monotonic()
+    if run.test_metrics():
+        return None
+    run.train(threads, gpu)
+    return time.monotonic() - began
