@@ -246,7 +246,7 @@ class MultiTask(Model):
         try:
             return task.loss(prediction, target)
         except ValueError as error:
-            raise ValueError(f"{_scene_to_blame(task, batch)}task {name}, {task.target}: {error}") from None
+            raise ValueError(f"{task.scene_to_blame(batch)}task {name}, {task.target}: {error}") from None
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Let the weighting learn, once for each step of the optimizer; not if a loss scaler will skip that step."""
@@ -346,14 +346,3 @@ class MultiTask(Model):
 def _size_of(images: Tensor) -> Size:
     height, width = images.shape[2:]
     return height, width
-
-
-def _scene_to_blame(task: Task, batch: Batch) -> str:
-    """Return the first scene of a batch whose target the task refuses, as the start of a message."""
-    size = batch["image"].shape[2:]
-    for index, scene in enumerate(batch.get("name", ())):
-        try:
-            task.check(batch[task.target][index : index + 1], size)
-        except ValueError:
-            return f"{scene}: "
-    return ""

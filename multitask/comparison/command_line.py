@@ -16,7 +16,7 @@ DESCRIPTION = (
     "A comparison that was stopped goes on with the same command. All other options are those of `multitask fit`; "
     "every run gets them."
 )
-OWN = ("out", "seeds", "jobs", "weightings")
+OWN = ("out", "seeds", "jobs", "weightings", "lrs")
 
 
 class CompareCommand(MultiTaskCommands):
@@ -36,7 +36,8 @@ class CompareCommand(MultiTaskCommands):
         tasks = config["model"]["tasks"]
         config["model"]["tasks"] = {name: task for name, task in tasks.items() if task is not None}
         own = {name: config.pop(name) for name in OWN}
-        compare(config, Path(own["out"]), own["seeds"], own["jobs"], own["weightings"].split(","))
+        rates = own["lrs"] or []
+        compare(config, Path(own["out"]), own["seeds"], own["jobs"], own["weightings"].split(","), rates)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the comparison's own options."""
@@ -48,6 +49,11 @@ class CompareCommand(MultiTaskCommands):
             "gradnorm, gradnorm-static, and classes of losses, such as FAMO."
         )
         parser.add_argument("--weightings", type=str, default=",".join(WEIGHTINGS), help=methods)
+        rates = (
+            "Learning rates, [0.001, 0.003]: every variant is trained with its best of them, tried with the seed 0, on "
+            "the validation scenes. By default all have that of the model."
+        )
+        parser.add_argument("--lrs", type=list[float] | None, default=None, help=rates)
         shared = "Runs at the same time, which share the cores; each has a GPU of its own where there are several."
         parser.add_argument("--jobs", type=int, default=1, help=shared)
 

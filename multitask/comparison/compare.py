@@ -12,8 +12,9 @@ import yaml
 import losses
 from multitask.comparison.figure import draw_comparison
 from multitask.comparison.run import Config, Run
-from multitask.comparison.schedule import train_all
+from multitask.comparison.schedule import nothing_more, train_all
 from multitask.comparison.table import Result, write_tables
+from multitask.comparison.tuning import best_rates
 from multitask.tasks.parts import likelihoods_of
 from multitask.tasks.task import Better, build_task
 from training import Metrics
@@ -24,7 +25,14 @@ WEIGHTINGS = ("equal", "grid", "uncertainty", "gradnorm", STATIC)  # what is com
 RAISED = 3.0  # in the grid of fixed weights each task in turn weighs three times as much as the others
 
 
-def compare(config: Config, out: Path, seeds: int, jobs: int, weightings: Sequence[str] = WEIGHTINGS) -> None:
+def compare(
+    config: Config,
+    out: Path,
+    seeds: int,
+    jobs: int,
+    weightings: Sequence[str] = WEIGHTINGS,
+    rates: Sequence[float] = (),
+) -> None:
     """Train the variants of a configuration that are not trained yet, and write the tables and the figure.
 
     Args:
@@ -33,6 +41,9 @@ def compare(config: Config, out: Path, seeds: int, jobs: int, weightings: Sequen
         seeds: every variant is trained with the seeds 0 to ``seeds`` - 1; at least 1.
         jobs: runs at the same time, which share the processor cores; at least 1.
         weightings: what is compared beside each task alone, as :func:`variants` takes it.
+        rates: learning rates, > 0, of which every variant is trained with its best: tried with the seed 0, and chosen
+            by the metrics on the validation scenes, see :func:`best_rates`. Those of the configuration if none is
+            given.
 
     Raises:
         ValueError: an option outside its range, a run fails, or ``out`` holds a comparison of another configuration.
@@ -40,15 +51,23 @@ def compare(config: Config, out: Path, seeds: int, jobs: int, weightings: Sequen
     for name, value in ("seeds", seeds), ("jobs", jobs):
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}")
+    if any(rate <= 0 for rate in rates):
+        raise ValueError(f"lrs must be above 0; got {','.join(f'{rate:g}' for rate in rates)}")
     trained = list(variants(config, weightings))
     _claim(out, config)
-    tasks = list(config["model"]["tasks"])
-    runs = [Run(out, name, seed, each) for seed in range(seeds) for name, each in trained]
-    follow = followers if STATIC in weightings else lambda run: []
+    tasks, better = list(config["model"]["tasks"]), better_of(config)
+    best: dict[str, float] = {}
+    if rates:
+        tried = {name: {rate: Run(out, name, 0, each, rate) for rate in rates} for name, each in trained}
+        train_all([run for own in tried.values() for run in own.values()], jobs, len(trained) * len(rates))
+        measured = {name: {rate: run.val_metrics() for rate, run in own.items()} for name, own in tried.items()}
+        best = best_rates(measured, better)
+    runs = [Run(out, name, seed, each, best.get(name)) for seed in range(seeds) for name, each in trained]
+    follow = followers if STATIC in weightings else nothing_more
     over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
     static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
     results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
-    print(write_tables(out, results, better_of(config)))
+    print(write_tables(out, results, better, best))
     weighted = [each for names in weighted_in(config).values() for each in names]
     draw_comparison(
         out / "compare.png", tasks, weighted, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}

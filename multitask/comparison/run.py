@@ -24,17 +24,20 @@ class Run:
         name: of what is trained.
         seed: with which.
         config: of the fit.
+        rate: its learning rate, where that is chosen out of several; None for that of the configuration.
     """
 
     out: Path
     name: str
     seed: int
     config: Config
+    rate: float | None = None
 
     @property
     def folder(self) -> Path:
         """The folder of its attempts."""
-        return self.out / f"{self.name}-seed{self.seed}"
+        rate = "" if self.rate is None else f"-lr{self.rate:g}"
+        return self.out / f"{self.name}{rate}-seed{self.seed}"
 
     def metrics_file(self) -> Path:
         """Return the CSV file of the last attempt."""
@@ -46,6 +49,13 @@ class Run:
         for file in sorted(self.folder.glob("*/metrics.csv")):
             measured |= Metrics(file).last("test/")
         return measured
+
+    def val_metrics(self) -> dict[str, float]:
+        """Return the metrics on the validation scenes of the best checkpoint, that of the least loss."""
+        metrics = Metrics(self.metrics_file())
+        best, _ = min(metrics.series("val/loss"), key=lambda each: each[1])
+        (row,) = (row for step, row in metrics.rows if step == best and "val/loss" in row)
+        return {key.removeprefix("val/"): value for key, value in row.items() if key.startswith("val/")}
 
     def train(self, threads: int, gpu: str | None = None) -> None:
         """Train and test, from where an earlier attempt stopped.
@@ -61,6 +71,8 @@ class Run:
         file = self.folder / "config.yaml"
         trainer = {**self.config["trainer"], "enable_progress_bar": False}
         own = {"seed_everything": self.seed, "runs": str(self.out), "name": self.folder.name, "trainer": trainer}
+        if self.rate is not None:
+            own["model"] = self.config["model"] | {"lr": self.rate}
         file.write_text(yaml.safe_dump(self.config | own, sort_keys=False))
         words = ["--config", str(file)]
         if checkpoints := sorted(self.folder.glob("*/checkpoints/last.ckpt")):

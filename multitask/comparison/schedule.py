@@ -1,6 +1,7 @@
 """Which run of a comparison is trained when."""
 
 import os
+import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,14 @@ import torch
 from multitask.comparison.run import Run
 
 
-def train_all(runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run], Iterable[Run]]) -> list[Run]:
+def nothing_more(run: Run) -> list[Run]:
+    """Return no run, as no other needs this one."""
+    return []
+
+
+def train_all(
+    runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run], Iterable[Run]] = nothing_more
+) -> list[Run]:
     """Train what is not trained yet, several at a time, and print a line for each.
 
     Args:
@@ -28,6 +36,7 @@ def train_all(runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run]
     Raises:
         ValueError: a run fails; those that run are waited for, and no other starts.
     """
+    took: list[float] = []
     threads = max(1, (os.cpu_count() or 1) // jobs)
     slots = gpus_of_jobs(jobs, visible_gpus())
     waiting, running, over = deque(runs), dict[Future[float | None], tuple[Run, str | None]](), list[Run]()
@@ -42,8 +51,18 @@ def train_all(runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run]
                 over.append(run)
                 waiting.extendleft(follow(run))
                 if seconds is not None:
-                    print(f"[{len(over)}/{count}] {run.folder.name}: {timedelta(seconds=round(seconds))}", flush=True)
+                    took.append(seconds)
+                    left = (count - len(over)) * statistics.fmean(took) / jobs
+                    print(
+                        f"[{len(over)}/{count}] {run.folder.name}: {_clock(seconds)}"
+                        + f"; about {_clock(left)} to go" * (left > 0),
+                        flush=True,
+                    )
     return over
+
+
+def _clock(seconds: float) -> timedelta:
+    return timedelta(seconds=round(seconds))
 
 
 def visible_gpus() -> list[str]:

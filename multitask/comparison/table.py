@@ -49,7 +49,12 @@ def delta_m(
     return 100 * statistics.fmean(gains) if gains else math.nan
 
 
-def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> str:
+def write_tables(
+    out: Path,
+    results: Sequence[Result],
+    better: Mapping[str, Mapping[str, Better]],
+    rates: Mapping[str, float] | None = None,
+) -> str:
     """Write ``compare.csv``, all numbers, and ``compare.md``; return the latter.
 
     It has a table of the first metric of each task, with Delta m and its confidence interval, and one of all metrics.
@@ -58,6 +63,7 @@ def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapp
         out: the folder.
         results: of all runs; those named TASK-alone are joined into one network for each task, the baseline.
         better: for each task its metrics, and whether a higher or lower value is better.
+        rates: the learning rates that were chosen, by the names of the variants.
     """
     rows = _join_alone(results, better)
     seeds = list(dict.fromkeys(row.seed for row in rows))
@@ -91,6 +97,9 @@ def write_tables(out: Path, results: Sequence[Result], better: Mapping[str, Mapp
         )
     short = _table(by_name, {name: arrows[name] for name in firsts}, headings, ends)
     whole = _table(by_name, arrows, [], {})
+    if rates:
+        chosen = ", ".join(f"{name.replace('-', ' ')} {rate:g}" for name, rate in rates.items())
+        note += f" Learning rates, the best on the validation scenes: {chosen}."
     text = f"{short}\n\n{note}\n\nAll metrics:\n\n{whole}\n"
     (out / "compare.md").write_text(text)
     return text

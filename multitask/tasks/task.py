@@ -82,6 +82,16 @@ class Task(Network):
             ValueError: says what is wrong with it.
         """
 
+    def scene_to_blame(self, batch: Mapping[str, Any]) -> str:
+        """Return the first scene of a batch whose target :meth:`check` refuses, as the start of a message."""
+        size = batch["image"].shape[2:]
+        for index, scene in enumerate(batch.get("name", ())):
+            try:
+                self.check(batch[self.target][index : index + 1], size)
+            except ValueError:
+                return f"{scene}: "
+        return ""
+
     def at_size(self, prediction: Any, inside: Size, size: Size) -> Any:
         """Return the prediction for pictures, of that for the pictures after they were resized and padded.
 

@@ -13,21 +13,22 @@ HEIGHT, WIDTH = 16, 24
 SPLITS = {"train": 10, "val": 3, "test": 3}
 
 
-def write_scenes(root: Path, splits: dict[str, int] = SPLITS) -> Path:
+def write_scenes(root: Path, splits: dict[str, int] = SPLITS, size: tuple[int, int] = (HEIGHT, WIDTH)) -> Path:
     """Write scenes with labels of 3 classes, depth and one box of 2 classes in each."""
     random = np.random.default_rng(0)
+    height, width = size
     for split, count in splits.items():
         for kind in ("image", "labels", "depth"):
             (root / split / kind).mkdir(parents=True)
         images, annotations = [], []
         for index in range(count):
             name = f"{split}{index:02}.png"
-            pixels = random.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+            pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(root / split / "image" / name)
-            Image.fromarray(random.integers(0, 3, (HEIGHT, WIDTH), dtype=np.uint8)).save(root / split / "labels" / name)
-            depth = random.integers(1000, 5000, (HEIGHT, WIDTH), dtype=np.uint16)
+            Image.fromarray(random.integers(0, 3, size, dtype=np.uint8)).save(root / split / "labels" / name)
+            depth = random.integers(1000, 5000, size, dtype=np.uint16)
             Image.fromarray(depth).save(root / split / "depth" / name)
-            images.append({"id": index, "file_name": name, "width": WIDTH, "height": HEIGHT})
+            images.append({"id": index, "file_name": name, "width": width, "height": height})
             corner, kind = random.integers(0, 6, 2).tolist(), int(random.integers(2))
             annotations.append({"image_id": index, "category_id": kind, "bbox": [*corner, 8, 6]})
         categories = [{"id": 0, "name": "small"}, {"id": 1, "name": "large"}]

@@ -13,8 +13,10 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 from losses import DBMTL, FAMO, FixedWeighting, GradNorm, UncertaintyWeighting
-from multitask import Classification, Depth, MultiTask, Normals, Segmentation, SmallEncoder, Task
+from multitask import Classification, Depth, Detection, MultiTask, Normals, Segmentation, SmallEncoder, Task
+from multitask.data import RandomScaleCropFlip
 from multitask.module import WeightingOfTasks
+from tests.multitask.scenes import small_data, write_scenes
 
 TASKS = ("seg", "depth", "normals", "room")
 
@@ -336,3 +338,26 @@ def test_db_mtl_trains_with_accumulated_batches(tmp_path: Path) -> None:
     assert model.weighting.get_extra_state().shape == (4, *model.neck.weight.shape)
     report = model.weighting.report()
     assert min(report[f"gradient_scale/{task}"].item() for task in TASKS) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*smaller than the logging interval")
+@pytest.mark.parametrize("size", [(120, 160), (375, 500)])
+def test_scenes_whose_sides_no_stride_divides_train(size: tuple[int, int], tmp_path: Path) -> None:
+    """Through the real pipeline, with the default augmentation, at all strides of the encoder."""
+    data = small_data(write_scenes(tmp_path / "data", {"train": 4, "val": 2}, size), augmentation=RandomScaleCropFlip())
+    tasks = {"seg": Segmentation(3, width=8), "depth": Depth(width=8), "boxes": Detection(2, width=8, pool=2)}
+    model = MultiTask(SmallEncoder(width=4, output_stride=16), tasks, GradNorm, channels=8)
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(model, datamodule=data)
+    assert {"val/seg/miou", "val/depth/abs", "val/boxes/map"} <= trainer.callback_metrics.keys()
+    predicted = model.eval().values(torch.rand(1, 3, *size))
+    assert (predicted["seg"].shape, predicted["depth"].shape) == ((1, *size), (1, 1, *size))

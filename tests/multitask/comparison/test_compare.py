@@ -127,6 +127,25 @@ def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_
 
 
 @pytest.mark.slow
+def test_every_variant_has_its_best_learning_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    """A rate that teaches nothing loses; the trial with the best one is the run with the first seed."""
+    words = ["compare", "--config", "depth.yaml", "--out", "out", "--seeds", "2", "--jobs", "2"]
+    words += ["--weightings", "equal", "--lrs", "[1e-9, 0.05]", "--trainer.max_epochs", "2"]
+    main(words)
+    said = capsys.readouterr().out
+    assert "Learning rates, the best on the validation scenes: depth alone 0.05, equal 0.05." in said
+    assert sorted(path.name for path in Path("out").iterdir() if path.is_dir()) == [
+        *("depth-alone-lr0.05-seed0", "depth-alone-lr0.05-seed1", "depth-alone-lr1e-09-seed0"),
+        *("equal-lr0.05-seed0", "equal-lr0.05-seed1", "equal-lr1e-09-seed0"),
+    ]
+    trained = yaml.safe_load(Path("out/equal-lr0.05-seed1/config.yaml").read_text())
+    assert (trained["model"]["lr"], trained["seed_everything"]) == (0.05, 1)
+    assert len(list(Path("out/equal-lr0.05-seed0").glob("*/metrics.csv"))) == 1
+    said, code = MULTITASK.fails(capsys, *words, "--lrs", "[0.1, 0]")
+    assert ("lrs must be above 0; got 0.1,0" in said, code) == (True, 1)
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     said, code = MULTITASK.fails(capsys, "compare", "--config", "small.yaml", "--out", "out", "--model.channels", "0")
     assert code == 1
