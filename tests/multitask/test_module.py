@@ -1,6 +1,5 @@
 import copy
 import functools
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,62 +7,15 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.plugins import MixedPrecision
-from torch import Tensor
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from losses import DBMTL, FAMO, FixedWeighting, GradNorm, UncertaintyWeighting
-from multitask import Classification, Depth, Detection, MultiTask, Normals, Segmentation, SmallEncoder, Task
+from losses import DBMTL, FixedWeighting, GradNorm, UncertaintyWeighting
+from multitask import Depth, Detection, MultiTask, Segmentation, SmallEncoder
 from multitask.data import RandomScaleCropFlip
 from multitask.module import WeightingOfTasks
 from tests.multitask.scenes import small_data, write_scenes
-
-TASKS = ("seg", "depth", "normals", "room")
-
-
-def make_tasks() -> dict[str, Task]:
-    return {
-        "seg": Segmentation(3, width=8),
-        "depth": Depth(width=8),
-        "normals": Normals(width=8),
-        "room": Classification(4, target="room", width=8),
-    }
-
-
-def make(weighting: WeightingOfTasks = FixedWeighting, **options: Any) -> MultiTask:
-    torch.manual_seed(0)
-    return MultiTask(SmallEncoder(width=4, blocks=1), make_tasks(), weighting, channels=8, **options)
-
-
-def sample(index: int) -> dict[str, Tensor]:
-    """A picture with a bright side and a dark one: two classes, at two depths, that face two ways."""
-    generator = torch.Generator().manual_seed(index)
-    where = torch.zeros(16, 24, dtype=torch.bool)
-    where[:, : 4 * int(torch.randint(1, 6, (), generator=generator))] = True
-    image = torch.where(where, 1.0, -1.0).expand(3, 16, 24) + 0.1 * torch.randn(3, 16, 24, generator=generator)
-    normals = torch.zeros(3, 16, 24)
-    normals[0], normals[2] = where, ~where
-    return {
-        "image": image,
-        "labels": where.long(),
-        "depth": torch.where(where, 2.0, 4.0).unsqueeze(0),
-        "normals": normals,
-        "room": torch.tensor(index % 4),
-    }
-
-
-def loader(count: int = 8, batch_size: int = 4, without: tuple[str, ...] = ()) -> DataLoader[Any]:
-    samples = [{key: value for key, value in sample(index).items() if key not in without} for index in range(count)]
-    return DataLoader(samples, batch_size)  # type: ignore[arg-type]
-
-
-def fit(model: MultiTask, folder: Path, data: DataLoader[Any] | None = None, **options: Any) -> pl.Trainer:
-    options = {"max_epochs": 2, "logger": False, "enable_checkpointing": False, **options}
-    trainer = pl.Trainer(
-        **options, accelerator="cpu", default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False
-    )
-    trainer.fit(model, loader() if data is None else data)
-    return trainer
+from tests.multitask.small_model import TASKS, fit, loader, make, make_tasks, sample
 
 
 @pytest.mark.slow
@@ -250,84 +202,6 @@ def test_a_task_attends_to_its_own_features(tmp_path: Path) -> None:
     torch.nn.init.zeros_(model.attention["depth"].refine[1].weight)
     assert not torch.equal(model(images)["depth"], predicted["depth"])
     assert_close(model(images)["seg"], predicted["seg"])
-
-
-class Seen:
-    """Notes what the weighting observes."""
-
-    def __init__(self, model: MultiTask) -> None:
-        self.observed: list[list[dict[str, float]]] = []
-        observe = model.weighting.observe
-
-        def note(*losses: Any) -> None:
-            self.observed.append([{name: loss.item() for name, loss in each.items()} for each in losses])
-            assert not any(loss.requires_grad for each in losses for loss in each.values())
-            observe(*losses)
-
-        model.weighting.observe = note  # type: ignore[method-assign]
-
-
-@pytest.mark.filterwarnings("ignore:.*smaller than the logging interval")
-@pytest.mark.parametrize("accumulated", [1, 2])
-def test_famo_sees_the_losses_of_the_same_batches_after_the_step(accumulated: int, tmp_path: Path) -> None:
-    """In training mode, with the new weights; the third step of an epoch of five batches may have one alone."""
-    model = make(FAMO)
-    seen, expected = Seen(model), []
-
-    class Again(pl.Callback):
-        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-            batches.append(batch)
-            if (batch_idx + 1) % accumulated == 0 or batch_idx == 4:
-                twin = copy.deepcopy(model)
-                with torch.no_grad():
-                    expected.append([{k: v.item() for k, v in twin._losses_of(each).items()} for each in batches])
-                assert twin.training
-                batches.clear()
-
-    batches: list[Any] = []
-    fit(model, tmp_path, loader(10, 2), accumulate_grad_batches=accumulated, callbacks=[Again()])
-    assert [len(each) for each in seen.observed] == ([1] * 10 if accumulated == 1 else [2, 2, 1] * 2)
-    assert seen.observed == expected
-    assert isinstance(model.weighting, FAMO)
-    assert model.weighting.adam.steps.tolist() == [len(expected)] * len(TASKS)
-    assert not torch.equal(model.weighting.logits, torch.zeros(4))
-
-
-def test_looking_again_leaves_no_trace(tmp_path: Path) -> None:
-    """The network trains as it would if nobody looked: batch norm counts each batch once."""
-    models = []
-    for looks in True, False:
-        model = make(functools.partial(FAMO, lr=1e-12))
-        if not looks:
-            model.weighting.observe = lambda *losses: None  # type: ignore[method-assign]
-            model._losses_again = lambda batches: []  # type: ignore[method-assign]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that nobody looks
-            fit(model, tmp_path)
-        models.append(model)
-    one, other = (model.state_dict() for model in models)
-    assert one["neck.last.1.num_batches_tracked"] == 4
-    for name, value in one.items():
-        if not name.startswith("weighting"):
-            assert torch.equal(value, other[name]), name
-
-
-def test_only_a_weighting_that_asks_is_told(tmp_path: Path) -> None:
-    model = make(GradNorm)
-    seen = Seen(model)
-    fit(model, tmp_path)
-    assert seen.observed == []
-
-
-@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # of torch, when a first step is skipped
-def test_float16_steps_that_overflow_are_not_observed(tmp_path: Path) -> None:
-    model = make(FAMO)
-    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30)
-    trainer = fit(model, tmp_path, max_epochs=12, plugins=[MixedPrecision("16-mixed", "cpu", scaler=scaler)])
-    taken = int(trainer.optimizers[0].state[model.neck.weight]["step"])
-    assert 0 < taken < 24
-    assert isinstance(model.weighting, FAMO)
-    assert model.weighting.adam.steps.tolist() == [taken] * len(TASKS)
 
 
 def test_db_mtl_trains_with_accumulated_batches(tmp_path: Path) -> None:
