@@ -206,9 +206,10 @@ def task_values(
     tasks: tuple[str, ...],
     values: Mapping[str, float] | None,
     *,
-    default: float,
+    default: float = 0.0,
     above: float | None = None,
     at_least: float | None = None,
+    at_most: float | None = None,
 ) -> Tensor:
     """Return the option ``name``, a number for each task, as a tensor in the order of the tasks.
 
@@ -219,6 +220,7 @@ def task_values(
         default: the number of each task if there are no values.
         above: the values are greater than this.
         at_least: the values are not less than this.
+        at_most: the values are not greater than this.
 
     Raises:
         ValueError: a task is missing or unknown, or a value is outside its range.
@@ -228,7 +230,7 @@ def task_values(
     if set(values) != set(tasks):
         raise ValueError(f"{name} must have a value for each of {', '.join(tasks)}; got {', '.join(values) or 'none'}")
     for value in values.values():
-        check_number(name, value, above=above, at_least=at_least)
+        check_number(name, value, above=above, at_least=at_least, at_most=at_most)
     return torch.tensor([values[task] for task in tasks], dtype=stored_dtype())
 
 

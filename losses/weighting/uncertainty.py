@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from losses.convention import check_choice, check_number, stored_dtype
-from losses.weighting.base import Weighting
+from losses.weighting.base import Weighting, task_values
 from losses.weighting.per_task_adam import PerTaskAdam
 
 Likelihood = Literal["gaussian", "laplace", "categorical"]
@@ -32,12 +32,12 @@ class UncertaintyWeighting(Weighting):
         tasks: the likelihood of each task, by its name; or the names alone, of tasks that are all ``gaussian``, which
             is how most implementations treat every loss.
         lr: learning rate of Adam on the log variances, > 0.
-        initial: :math:`s_i` at the start.
+        initial: :math:`s_i` at the start, one for all, or for each task by its name.
         limit: :math:`s_i` stay in [-limit, limit]: otherwise the weight of a loss near 0 would be unbounded.
         positive: keep all terms above 0.
 
     Raises:
-        ValueError: an unknown likelihood, or an option outside its range.
+        ValueError: an unknown likelihood, an option outside its range, or ``initial`` of other tasks than ``tasks``.
 
     Example:
         >>> weighting = UncertaintyWeighting({"seg": "categorical", "depth": "laplace"}, lr=0.1)
@@ -58,7 +58,7 @@ class UncertaintyWeighting(Weighting):
         tasks: Mapping[str, Likelihood] | Iterable[str],
         *,
         lr: float = 0.025,
-        initial: float = 0.0,
+        initial: float | Mapping[str, float] = 0.0,
         limit: float = 10.0,
         positive: bool = False,
     ) -> None:
@@ -67,7 +67,6 @@ class UncertaintyWeighting(Weighting):
         for likelihood in likelihoods:
             check_choice("likelihood", likelihood, Likelihood)
         check_number("limit", limit, above=0)
-        check_number("initial", initial, at_least=-limit, at_most=limit)
         self.limit = limit
         self.positive = positive
         self.adam = PerTaskAdam(len(self.tasks), lr=lr)
@@ -75,7 +74,10 @@ class UncertaintyWeighting(Weighting):
         scales, slopes = zip(*(halves[likelihood] for likelihood in likelihoods), strict=True)
         self.register_buffer("scale", torch.tensor(scales, dtype=stored_dtype()), persistent=False)
         self.register_buffer("slope", torch.tensor(slopes, dtype=stored_dtype()), persistent=False)
-        self.register_buffer("log_variances", torch.full_like(self._nothing, initial))
+        starts = initial if isinstance(initial, Mapping) else dict.fromkeys(self.tasks, initial)
+        self.register_buffer(
+            "log_variances", task_values("initial", self.tasks, starts, at_least=-limit, at_most=limit)
+        )
 
     def report(self) -> dict[str, Tensor]:
         """Return ``weight/TASK`` and ``log_variance/TASK``."""

@@ -1,5 +1,6 @@
 """The examples, cut short: each runs as its docstring says, and learns something in the little that it is given."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import torch
 from torch.testing import assert_close
 
 import pix2pix.__main__
-from examples import dcgan, gradnorm_loop, multiscale_hinge, own_layout, own_task, shapes
+from examples import dcgan, gradnorm_loop, multiscale_hinge, own_layout, own_task, shapes, uncertainty_weights
 from examples.own_generator import DilatedGenerator
+from inference import open_picture
 from pix2pix import Pix2Pix
+from training import Metrics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -106,3 +109,24 @@ def test_every_example_says_how_it_is_run(example: Path) -> None:
     assert lines[0].startswith('"""')
     assert any(line.startswith("    python ") for line in lines[1:10])
     assert len(lines) <= 120
+
+
+@pytest.mark.slow
+def test_weights_of_uncertainty_are_drawn_for_each_start(tmp_path: Path) -> None:
+    starts = {"all 0": dict.fromkeys(uncertainty_weights.TASKS, 0.0), "seg 1": {"seg": 1.0, "depth": 0.0, "boxes": 0.0}}
+    table = uncertainty_weights.main(tmp_path, epochs=1, batches=0.34, starts=starts)
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["all 0", "seg 1"]
+    weights = [float(line.split("|")[2]) for line in table.splitlines()[2:]]
+    assert weights[0] / weights[1] == pytest.approx(math.e, rel=0.1)
+    assert open_picture(tmp_path / "weights.png").pixels.std() > 1
+
+
+def test_a_weight_has_settled_when_it_stays_where_its_loss_wants_it(tmp_path: Path) -> None:
+    rows = [
+        "step,train/depth,weight/depth",
+        *(f"{step},0.5,{weight}" for step, weight in enumerate((1, 2, 1, 1.7, 2, 2))),
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows))
+    metrics = Metrics(tmp_path / "metrics.csv")
+    assert uncertainty_weights.asked_for(metrics, "depth")[0] == (0, 2.0)  # 1 / L of an L1
+    assert uncertainty_weights.settled(metrics, "depth") == 3

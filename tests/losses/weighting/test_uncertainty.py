@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -68,3 +69,18 @@ def test_names_alone_are_gaussian() -> None:
         train(weighting, [1.0, 2.0, 3.0])
     assert torch.equal(names.log_variances, mapping.log_variances)
     assert weights(names) == [0.5, 0.5, 0.5]
+
+
+def test_each_task_may_start_at_its_own_log_variance() -> None:
+    weighting = UncertaintyWeighting({"seg": "categorical", "depth": "laplace"}, initial={"depth": 1.0, "seg": -2.0})
+    assert weighting.log_variances.tolist() == [-2, 1]
+    weighting({task: torch.tensor(1.0, requires_grad=True) for task in weighting.tasks}).backward()
+    assert weights(weighting) == pytest.approx([math.exp(2), math.exp(-1)])
+
+
+@pytest.mark.parametrize(
+    "initial", [{"seg": 1.0}, {"seg": 1.0, "depth": 0.0, "boxes": 0.0}, {"seg": 0.0, "depth": 11.0}, -11.0]
+)
+def test_starts_of_other_tasks_or_beyond_the_limit_are_refused(initial: float | dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="initial must"):
+        UncertaintyWeighting(["seg", "depth"], initial=initial)
