@@ -5,7 +5,7 @@ from importlib.metadata import version
 from inference.checkpoints import read_checkpoint, run_of
 from inference.modes import PRESETS, InferenceMode, NormMode, Preset, as_mode, in_mode, recalibrate, run
 from inference.pictures import DataError, Picture, list_pictures, open_picture, write_picture
-from inference.recipe import Network, Recipe, build, factory, recipe_of
+from inference.recipe import Network, Recipe, as_recipes, build, factory, from_recipes, recipe_of
 
 __version__ = version("pix2pix-multitask")
 
@@ -19,8 +19,10 @@ __all__ = [
     "Preset",
     "Recipe",
     "as_mode",
+    "as_recipes",
     "build",
     "factory",
+    "from_recipes",
     "in_mode",
     "list_pictures",
     "open_picture",

@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 Recipe = dict[str, Any]  # class_path and init_args
 Built = TypeVar("Built")
@@ -37,7 +37,7 @@ class Network(nn.Module, ABC):
     def recipe(self) -> Recipe:
         """Return how to build this network, without its weights."""
         cls = type(self)
-        return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": copy.deepcopy(self._arguments)}
+        return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": as_recipes(self._arguments)}
 
 
 def _remembering(init: Callable[..., None]) -> Callable[..., None]:
@@ -53,6 +53,27 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
         init(self, *args, **options)
 
     return remember
+
+
+def as_recipes(value: Any) -> Any:
+    """Return arguments in the form of a configuration: what has a recipe, such as a loss, as that, tensors as lists."""
+    if hasattr(value, "recipe"):
+        return as_recipes(value.recipe())
+    if isinstance(value, Mapping):
+        return {name: as_recipes(each) for name, each in value.items()}
+    return value.tolist() if isinstance(value, Tensor) else copy.deepcopy(value)
+
+
+def from_recipes(value: Any, base: type) -> Any:
+    """Return what :func:`as_recipes` was given, of which all that has a recipe is a ``base``.
+
+    Raises:
+        ValueError: a recipe of something else.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    parts = {name: from_recipes(each, base) for name, each in value.items()}
+    return build(parts, base) if "class_path" in parts else parts
 
 
 def recipe_of(factory: Callable[..., Any], base: type) -> Recipe:

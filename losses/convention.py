@@ -313,6 +313,10 @@ class Loss(nn.Module):
         """The options by their names, as the function of the loss takes them."""
         return {name: getattr(self, name) for name in self._option_names}
 
+    def recipe(self) -> dict[str, Any]:
+        """Return how to build this loss, in the form of a configuration; losses in its options as they are."""
+        return {"class_path": f"{type(self).__module__}.{type(self).__qualname__}", "init_args": self.options}
+
     def with_options(self, **options: Any) -> Self:
         """Return a loss like this one with other options; those that it does not have are left out."""
         own = self.options

@@ -1,11 +1,5 @@
-"""The loss that a task is given: what it is made of, and how it was built."""
+"""The loss that a task is given, and what it is made of."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
-
-from inference import build
 from losses import SumLoss
 from losses.convention import IGNORE_INDEX, Loss
 
@@ -56,25 +50,3 @@ def ignoring(loss: Loss, ignore_index: int, such_as: str) -> Loss:
         if own not in (IGNORE_INDEX, ignore_index):
             raise ValueError(f"ignore_index is the task's, {ignore_index}; got {own} in its loss: leave it out there")
     return loss.with_options(ignore_index=ignore_index)
-
-
-def as_recipes(value: Any) -> Any:
-    """Return options of a task in the form of a configuration, its losses as class_path and init_args."""
-    if isinstance(value, Loss):
-        path = f"{type(value).__module__}.{type(value).__qualname__}"
-        return {"class_path": path, "init_args": as_recipes(value.options)}
-    if isinstance(value, Mapping):
-        return {name: as_recipes(each) for name, each in value.items()}
-    return value.tolist() if isinstance(value, Tensor) else value
-
-
-def from_recipes(value: Any) -> Any:
-    """Return what :func:`as_recipes` was given.
-
-    Raises:
-        ValueError: a recipe of something else than a loss.
-    """
-    if not isinstance(value, Mapping):
-        return value
-    parts = {name: from_recipes(each) for name, each in value.items()}
-    return build(parts, Loss) if "class_path" in parts else parts

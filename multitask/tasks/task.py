@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
-from inference import Network, Recipe, build
+from inference import Network, build, from_recipes
 from inference.pictures import palette
 from inference.pictures.files import whole_or_not_at_all
 from inference.sizes import Size
+from losses.convention import Loss
 from losses.weighting import Likelihood
-from multitask.tasks.criterion import as_recipes, from_recipes
 from multitask.tasks.writing import Place, Written
 
 Better = Literal["higher", "lower"]
@@ -46,11 +46,6 @@ class Task(Network):
             raise ValueError(f"width must be at least 1; got {width}")
         self.target = target
         self.width = width
-
-    def recipe(self) -> Recipe:
-        """Return how to build this task, its loss as a recipe too."""
-        recipe = super().recipe()
-        return {**recipe, "init_args": as_recipes(recipe["init_args"])}
 
     @abstractmethod
     def build_head(self, channels: int) -> nn.Module:
@@ -209,7 +204,7 @@ class Task(Network):
 
 def build_task(recipe: Mapping[str, Any]) -> Task:
     """Build what :meth:`Task.recipe` described."""
-    return build({**recipe, "init_args": from_recipes(recipe.get("init_args", {}))}, Task)
+    return build({**recipe, "init_args": from_recipes(recipe.get("init_args", {}), Loss)}, Task)
 
 
 class DenseHead(nn.Sequential):
