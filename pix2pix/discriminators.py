@@ -1,6 +1,7 @@
-"""The discriminator, which scores every patch of a picture."""
+"""The discriminators, which score every patch of a picture."""
 
 from abc import abstractmethod
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
@@ -10,7 +11,7 @@ from pix2pix.layers import Norm, initialize, needs_bias, normalization
 
 
 class Discriminator(Network):
-    """A network that scores pictures (raw, no sigmoid): N x C x H x W -> N x 1 x H' x W'.
+    """A network that scores pictures (raw, no sigmoid): N x C x H x W -> N x 1 x H' x W', or one such map a scale.
 
     Args:
         in_channels: channels of its input; with a condition, those of condition and picture together.
@@ -21,8 +22,21 @@ class Discriminator(Network):
         self.in_channels = in_channels
 
     @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """Score pictures N x in_channels x H x W in [-1, 1]."""
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Score pictures N x in_channels x H x W in [-1, 1]; a list for several scales, the finest first."""
+
+    def features(self, x: Tensor) -> list[list[Tensor]]:
+        """Return for each scale the feature maps of all layers, N x C x h x w; the last are the scores."""
+        raise NotImplementedError
+
+    def require_features(self) -> None:
+        """Require that it has feature maps to show.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if type(self).features is Discriminator.features:
+            raise ValueError(f"{type(self).__name__} has no method features, which FeatureMatchingLoss needs")
 
 
 class PatchDiscriminator(Discriminator):
@@ -97,10 +111,81 @@ class PatchDiscriminator(Discriminator):
         Raises:
             ValueError: the picture is too small for its scores to exist.
         """
+        self._check(x)
+        scores: Tensor = self.layers(x)
+        return scores
+
+    def features(self, x: Tensor) -> list[list[Tensor]]:
+        """Return the outputs of all activations, and the scores; of one scale."""
+        self._check(x)
+        seen = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                seen.append(x)
+        return [[*seen, x]]
+
+    def _check(self, x: Tensor) -> None:
         if min(x.shape[-2:]) < self.smallest:
             raise ValueError(
                 f"PatchDiscriminator: pictures need sides of at least {self.smallest} for its number of layers; "
                 f"got {x.shape[-2]} x {x.shape[-1]}: lower `layers` or take larger pictures"
             )
-        scores: Tensor = self.layers(x)
-        return scores
+
+
+class MultiScaleDiscriminator(Discriminator):
+    """PatchGANs for the picture, the picture at half its size, and so on (pix2pixHD, Wang et al. 2018).
+
+    The coarser ones see more of the picture, the finer ones its details. The scales are averages over 3 x 3 pixels
+    with stride 2.
+
+    Args:
+        in_channels: as of :class:`PatchDiscriminator`.
+        base_channels: the same.
+        layers: the same.
+        norm: the same; pix2pixHD has ``instance``.
+        spectral_norm: the same.
+        scales: how many, at least 1.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 6,
+        base_channels: int = 64,
+        layers: int = 3,
+        norm: Norm = "instance",
+        spectral_norm: bool = False,
+        scales: int = 3,
+    ) -> None:
+        if scales < 1:
+            raise ValueError(f"scales must be at least 1; got {scales}")
+        super().__init__(in_channels)
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(in_channels, base_channels, layers, norm, spectral_norm) for _ in range(scales)
+        )
+        self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Score pictures N x in_channels x H x W in [-1, 1] at every scale, the finest first.
+
+        Raises:
+            ValueError: the picture is too small at a scale.
+        """
+        return [judge(picture) for judge, picture in zip(self.scales, self._pyramid(x), strict=True)]
+
+    def features(self, x: Tensor) -> list[list[Tensor]]:
+        """Return for each scale the feature maps of its PatchGAN, and the scores."""
+        pairs = zip(self._patch_discriminators(), self._pyramid(x), strict=True)
+        return [maps for judge, picture in pairs for maps in judge.features(picture)]
+
+    def _patch_discriminators(self) -> list[PatchDiscriminator]:
+        return cast(list[PatchDiscriminator], list(self.scales))
+
+    def _pyramid(self, x: Tensor) -> list[Tensor]:
+        pictures = [x]
+        for _ in self.scales[1:]:
+            pictures.append(self.pool(pictures[-1]))
+        return pictures

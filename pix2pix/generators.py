@@ -31,6 +31,11 @@ class Generator(Network):
     def forward(self, x: Tensor) -> Tensor:
         """Translate pictures N x in_channels x H x W in [-1, 1]."""
 
+    @property
+    def last_weight(self) -> nn.Parameter:
+        """The weight of its last layer, where weightings measure the gradients of the losses."""
+        return [parameter for parameter in self.parameters() if parameter.dim() > 1][-1]
+
     def check(self, x: Tensor) -> None:
         """Require pictures that fit the network.
 

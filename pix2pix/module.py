@@ -2,40 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cached_property, partial
-from typing import Any, NotRequired, TypedDict
+from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
-from inference import InferenceMode, Preset, as_mode, build, run
+from inference import InferenceMode, Preset, as_mode, as_recipes, build, factory, from_recipes, recipe_of, run
 from inference.pictures import as_rgb, paint
-from losses import GANLoss, at_least_float32, gradient_penalty, l1_loss
+from losses import Weighting
 from losses.adversarial import GANMode
+from losses.convention import Loss
+from pix2pix.adversary import Adversary
+from pix2pix.chunks import Batch
 from pix2pix.data import PairedImages
 from pix2pix.data.formats import PairFormats
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
+from pix2pix.objective import Terms, WeightingOfTerms
+from pix2pix.penalties import Penalty
 from pix2pix.recalibration import Recalibration
+from pix2pix.step import AdversarialModel, require_shape
 from pix2pix.trained import RECALIBRATED, require_recalibrated
 from pix2pix.translator import Translator
-from training import Model
+
+PARTS = ("terms", "penalties", "weighting")  # of the objective, which a checkpoint holds as recipes
+SKIPPED = "skipped_steps"
+Part = TypeVar("Part")
 
 
-class Batch(TypedDict):
-    """Inputs and targets, N x C x H x W in [-1, 1], N names, and perhaps N x 1 x H x W: False where unknown."""
-
-    input: Tensor
-    target: Tensor
-    name: list[str]
-    known: NotRequired[Tensor]
-
-
-class Pix2Pix(Model):
+class Pix2Pix(AdversarialModel):
     r"""Paired image-to-image translation (Isola et al. 2017).
 
     The discriminator D learns to tell :math:`(x, y)` from :math:`(x, G(x))`; the generator G learns to fool it and to
@@ -44,15 +43,21 @@ class Pix2Pix(Model):
     .. math:: L_D = \tfrac12 (\ell(D(x, y), 1) + \ell(D(x, G(x)), 0)), \quad
               L_G = \ell(D(x, G(x)), 1) + \lambda \lVert y - G(x) \rVert_1
 
+    Both losses may have more terms, and a weighting may balance those of G (see ``terms``, ``weighting`` and
+    ``penalties``).
+
     One step is one batch: G runs once; D steps on its output (detached) and on the target; G steps against the
-    updated, frozen D. Learning rates are constant for ``constant_epochs`` epochs, then fall linearly towards 0.
+    updated, frozen D. Learning rates are constant for ``constant_epochs`` epochs, then fall linearly towards 0. A step
+    whose gradients are not finite is left out, by G or D alone.
 
     The trainer's steps are batches: D's optimizer steps through the strategy, which the trainer does not count, so
     ``max_steps``, ``global_step`` in checkpoints and ``every_n_train_steps`` count G's steps, one for each batch.
 
-    Logged for each batch: train/G_gan, train/G_l1 (before lambda), train/D_real, train/D_fake (before the half),
-    train/D_output_real and train/D_output_fake (D's mean scores), in ``wgan`` train/D_penalty; for each epoch the
-    learning rates; and in evaluation l1, mae_units, psnr and ssim after val/ or test/ (see ``ImageMetrics``).
+    Logged for each batch: train/G_gan, train/G_l1 and train/G_TERM (before their weights), train/D_real, train/D_fake
+    (before the half), train/D_output_real and train/D_output_fake (D's mean scores), in ``wgan`` train/D_penalty, and
+    train/D_PENALTY (before its weight); what the weighting reports (weight/TERM and more); how many steps of G and D
+    were left out so far, train/skipped; for each epoch the learning rates; and in evaluation l1, mae_units, psnr and
+    ssim after val/ or test/ (see ``ImageMetrics``).
 
     Where a batch says which pixels are ``known``, the others count in no loss and no metric; D sees the same there in
     real and made pictures.
@@ -73,6 +78,22 @@ class Pix2Pix(Model):
         beta2: second moment's decay of both Adams.
         constant_epochs: how many epochs the learning rates stay constant.
         decay_epochs: how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
+        terms: losses of the package ``losses`` beside the GAN loss and L1, by names of your own; null in place of one
+            leaves it out. They see G's output and the target in [-1, 1]; ``FeatureMatchingLoss`` sees D's feature maps,
+            ``TotalVariationLoss`` the output alone.
+        weights: of ``gan`` and of the terms, at least 0, by their names; 1 for those that are not named.
+        ramps: over how many epochs, at least 1, the weights of ``gan``, ``l1`` or other terms rise linearly to their
+            values; for those that are named.
+        weighting: balances the terms, each with its weight, as tasks: ``losses.GradNorm``, which measures at G's last
+            layer, ``losses.UncertaintyWeighting`` or another, each with its options. null adds them up.
+        penalties: what D's loss has more, by names of your own: ``pix2pix.R1``, ``pix2pix.R2``, ``pix2pix.LeCam``; null
+            in place of one leaves it out.
+        d_steps: updates of D in a step, all on the same pictures, at least 1.
+        warm_up_epochs: how many epochs G trains without D at first, at least 0; ramps begin after them.
+        clip_norm: the largest norm > 0 of the gradients of G, and of those of D; null leaves them as they are.
+        accumulate: in how many parts a batch goes through the networks, one after the other, to save memory, at least
+            1. Each network steps once, on the mean of the parts' losses. G's part of the work is done twice. Batch norm
+            sees each part by itself.
         inference: how the generator is used, in validation, test and prediction: ``standard`` (running statistics, no
             dropout), ``paper`` (each picture's own statistics, and dropout), or ``norm`` and ``dropout`` one by one
             (see ``inference.InferenceMode``). With ``norm: recalibrated`` each validation begins with two passes over
@@ -98,17 +119,31 @@ class Pix2Pix(Model):
         beta2: float = 0.999,
         constant_epochs: int = 100,
         decay_epochs: int = 100,
+        terms: dict[str, Loss | None] | None = None,
+        weights: dict[str, float] | None = None,
+        ramps: dict[str, int] | None = None,
+        weighting: WeightingOfTerms | None = None,
+        penalties: dict[str, Penalty | None] | None = None,
+        d_steps: int = 1,
+        warm_up_epochs: int = 0,
+        clip_norm: float | None = None,
+        accumulate: int = 1,
         inference: Preset | InferenceMode = "standard",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.recalibrated = False
         self.inference = as_mode(inference)
-        self.save_hyperparameters(ignore=["generator", "discriminator", "inference"], logger=False)
+        given = without_nulls(terms)
+        added = without_nulls(penalties)
+        self.save_hyperparameters(ignore=["generator", "discriminator", "inference", *PARTS], logger=False)
         self.save_hyperparameters(
             {
                 "generator": generator.recipe(),
                 "discriminator": discriminator.recipe(),
+                "terms": as_recipes(given),
+                "penalties": as_recipes(added),
+                "weighting": None if weighting is None else recipe_of(weighting, Weighting),
                 "inference": asdict(self.inference),  # not the preset's name: what it means is what was chosen
             },
             logger=False,
@@ -121,9 +156,13 @@ class Pix2Pix(Model):
             lr_discriminator=lr_discriminator,
             constant_epochs=constant_epochs,
             decay_epochs=decay_epochs,
+            warm_up_epochs=warm_up_epochs,
         )
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1); got {label_smoothing}")
+        for name, value in ("d_steps", d_steps), ("accumulate", accumulate):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1; got {value}")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ValueError(f"clip_norm must be above 0, or null; got {clip_norm}")
         _check_channels(generator, discriminator, conditional)
         if gan_mode == "wgan" and any(isinstance(m, nn.BatchNorm2d) for m in discriminator.modules()):
             rank_zero_warn(
@@ -133,12 +172,16 @@ class Pix2Pix(Model):
 
         self.generator = generator
         self.discriminator = discriminator
-        self.discriminator_loss = GANLoss(gan_mode, real_label=1.0 - label_smoothing)
-        self.generator_loss = GANLoss(gan_mode)  # never smoothed: G's target is real, not 0.9
-        self.gan_mode = gan_mode
-        self.lambda_l1 = lambda_l1
-        self.penalty_weight = penalty_weight
+        self.adversary = Adversary(gan_mode, label_smoothing, penalty_weight, added)
+        self.objective = Terms(lambda_l1, given, weights or {}, ramps or {}, weighting)
+        if self.objective.matches_features:
+            discriminator.require_features()
         self.conditional = conditional
+        self.d_steps = d_steps
+        self.warm_up_epochs = warm_up_epochs
+        self.clip_norm = clip_norm
+        self.accumulate = accumulate
+        self.register_buffer("skipped", torch.zeros(()), persistent=False)  # steps of G and D, counted
         self.lr_generator = lr_generator
         self.lr_discriminator = lr_discriminator
         self.betas = (beta1, beta2)
@@ -150,10 +193,14 @@ class Pix2Pix(Model):
 
     @classmethod
     def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Build the generator and the discriminator, and the mode of inference."""
+        """Build the networks, the terms of their losses, and the mode of inference."""
+        weighting = hyper_parameters.get("weighting")
         return {
             "generator": build(hyper_parameters["generator"], Generator),
             "discriminator": build(hyper_parameters["discriminator"], Discriminator),
+            "terms": from_recipes(hyper_parameters.get("terms"), Loss),
+            "penalties": from_recipes(hyper_parameters.get("penalties"), Penalty),
+            "weighting": None if weighting is None else factory(weighting, Weighting),
             "inference": InferenceMode(**hyper_parameters.get("inference", {})),
         }
 
@@ -169,9 +216,10 @@ class Pix2Pix(Model):
         return self._formats
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the formats, and whether the running statistics are recalibrated: training has moved them away."""
+        """Keep the formats, the count of skipped steps, and whether the running statistics are recalibrated."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint[RECALIBRATED] = self.recalibrated
+        checkpoint[RECALIBRATED] = self.recalibrated  # training moves them away
+        checkpoint[SKIPPED] = self.skipped.clone()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the formats, and require recalibrated statistics where the mode has them and no training follows.
@@ -183,6 +231,7 @@ class Pix2Pix(Model):
         if checkpoint.get("data"):
             self._formats = PairFormats.of(checkpoint["data"])
         self.recalibrated = checkpoint.get(RECALIBRATED, False)
+        self.skipped.copy_(checkpoint.get(SKIPPED, 0))
         trains = self._trainer is not None and self._trainer.state.fn == "fit"
         if not trains:
             require_recalibrated(self.inference, self.recalibrated)
@@ -195,83 +244,6 @@ class Pix2Pix(Model):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state of a copy, which makes a translator of its own."""
         return {name: value for name, value in super().__getstate__().items() if name != "translator"}
-
-    # --- training
-
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Train D, then G, on one batch."""
-        source, target = batch["input"], batch["target"]
-        self.recalibrated = False  # the running statistics move on
-        fake = self.generator(source)  # once: D and G's loss see the same picture
-        _check_shape(fake, target)
-        if (known := batch.get("known")) is not None:
-            fake = torch.where(known, fake, target)
-        self._update_discriminator(source, target, fake.detach())
-        self._update_generator(source, target, fake, known)
-
-    def _update_discriminator(self, source: Tensor, target: Tensor, fake: Tensor) -> None:
-        # Separately, so that batch norm does not mix real and fake pictures.
-        scores_fake = self._judge(source, fake)
-        scores_real = self._judge(source, target)
-        loss_fake = self.discriminator_loss(scores_fake, target_is_real=False)
-        loss_real = self.discriminator_loss(scores_real, target_is_real=True)
-        loss = (loss_fake + loss_real) / 2
-        if self.gan_mode == "wgan":
-            penalty = gradient_penalty(partial(self._judge, source), target, fake, weight=self.penalty_weight)
-            loss = loss + penalty
-            self.log("train/D_penalty", penalty.detach())
-
-        _, optimizer = self.trainer.optimizers
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        # Through the strategy, as Lightning's optimizers do it themselves, but uncounted: see the class's docstring.
-        self.trainer.strategy.optimizer_step(optimizer, closure=lambda: None)
-
-        self.log_dict(
-            {
-                "train/D_real": loss_real.detach(),
-                "train/D_fake": loss_fake.detach(),
-                "train/D_output_real": at_least_float32(scores_real.detach()).mean(),
-                "train/D_output_fake": at_least_float32(scores_fake.detach()).mean(),
-            }
-        )
-
-    def _update_generator(self, source: Tensor, target: Tensor, fake: Tensor, known: Tensor | None) -> None:
-        optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
-        with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
-            loss_gan = self.generator_loss(self._judge(source, fake), target_is_real=True, for_discriminator=False)
-            loss_l1 = l1_loss(fake, target, mask=known)
-            optimizer.zero_grad()
-            self.manual_backward(loss_gan + self.lambda_l1 * loss_l1)
-            optimizer.step()
-
-        self.log_dict({"train/G_gan": loss_gan.detach(), "train/G_l1": loss_l1.detach()})
-
-    def _judge(self, source: Tensor, picture: Tensor) -> Tensor:
-        scores: Tensor = self.discriminator(torch.cat([source, picture], 1) if self.conditional else picture)
-        return scores
-
-    def configure_optimizers(self) -> list[Optimizer]:
-        """Build G's and D's Adam, fused where torch has that."""
-        adam = partial(Adam, betas=self.betas, fused=self.device.type in ("cpu", "cuda", "mps", "xpu"))
-        return [
-            adam(self.generator.parameters(), lr=self.lr_generator),
-            adam(self.discriminator.parameters(), lr=self.lr_discriminator),
-        ]
-
-    def on_train_epoch_start(self) -> None:
-        """Set the epoch's learning rates."""
-        factor = learning_rate_factor(self.current_epoch, self.constant_epochs, self.decay_epochs)
-        rates = self.lr_generator, self.lr_discriminator
-        for optimizer, rate in zip(self.trainer.optimizers, rates, strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = factor * rate
-
-    def on_train_epoch_end(self) -> None:
-        """Log the learning rates; at the end, as a run resumed in the middle of an epoch has not seen its start."""
-        names = ("lr/G", "lr/D")
-        rates = [optimizer.param_groups[0]["lr"] for optimizer in self.trainer.optimizers]
-        self.log_dict(dict(zip(names, rates, strict=True)), sync_dist=True)  # equal everywhere; Lightning asks for it
 
     # --- evaluation: all of it goes through forward, and so is in the mode of inference
 
@@ -292,7 +264,7 @@ class Pix2Pix(Model):
 
     def _measure(self, metrics: ImageMetrics, batch: Batch) -> Tensor:
         output = self(batch["input"])
-        _check_shape(output, batch["target"])
+        require_shape(output, batch["target"])
         metrics.update(output, batch["target"], self.formats.target.range, batch.get("known"))
         return output
 
@@ -311,29 +283,15 @@ class Pix2Pix(Model):
         return {"input": first} | {title: as_rgb(unit_range(each[0].float())) for title, each in shown.items()}
 
 
-def learning_rate_factor(epoch: int, constant_epochs: int, decay_epochs: int) -> float:
-    """Return the factor of the learning rate in ``epoch``, counted from 0: 1, then linearly down.
-
-    After ``constant_epochs`` of 1 come ``decay_epochs`` in which it falls by 1 / (decay_epochs + 1) each, so that it
-    is not yet 0 in the last. It stays there should the training go on.
-    """
-    decayed = min(max(0, epoch + 1 - constant_epochs), decay_epochs)
-    return 1.0 - decayed / (decay_epochs + 1)
+def without_nulls(given: Mapping[str, Part | None] | None) -> dict[str, Part]:
+    """Return what is left of an option whose entries may be null."""
+    return {name: part for name, part in (given or {}).items() if part is not None}
 
 
 def _refuse_negative(**options: float) -> None:
     for name, value in options.items():
         if not value >= 0:
             raise ValueError(f"{name} must not be negative; got {value}")
-
-
-def _check_shape(output: Tensor, target: Tensor) -> None:
-    if output.shape != target.shape:
-        made, wanted = (" x ".join(map(str, shape[1:])) for shape in (output.shape, target.shape))
-        raise ValueError(
-            f"the generator makes pictures of {made} (channels x height x width) while the targets are {wanted}: "
-            "set its out_channels, or the data's target_channels"
-        )
 
 
 def _check_channels(generator: Generator, discriminator: Discriminator, conditional: bool) -> None:

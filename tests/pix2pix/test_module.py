@@ -16,8 +16,9 @@ from torchmetrics.functional.image import structural_similarity_index_measure as
 
 from losses import GANLoss
 from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator, UNetGenerator
+from pix2pix.chunks import chunks_of
 from pix2pix.metrics import ImageMetrics
-from pix2pix.module import learning_rate_factor
+from pix2pix.schedule import learning_rate_factor
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer, small_model
 
@@ -69,8 +70,8 @@ def test_g_runs_once_in_a_step_and_d_gets_no_gradients_in_gs_part(tmp_path: Path
         patch.object(model, "log_dict"),
         patch.object(model, "manual_backward", lambda loss: loss.backward()),
     ):
-        fake = model(batch["input"])
-        model._update_generator(batch["input"], batch["target"], fake, None)
+        chunks = chunks_of(batch, 1)
+        model._update_generator(chunks, [model(batch["input"])], adversarial=True)
     after = [p.grad for p in model.discriminator.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(d_gradients, after, strict=True))  # ... and G's left them alone
     assert all(p.requires_grad for p in model.parameters())
@@ -180,9 +181,9 @@ def test_every_mode_trains_both_networks(mode: str, conditional: bool, tmp_path:
 def test_label_smoothing_is_for_the_discriminators_real_pictures_alone() -> None:
     model = small_model(label_smoothing=0.1)
     score = torch.zeros(1)
-    assert model.discriminator_loss.get_labels(score, True).item() == pytest.approx(0.9)
-    assert model.discriminator_loss.get_labels(score, False).item() == 0
-    assert model.generator_loss.get_labels(score, True).item() == 1
+    assert model.adversary.discriminator_loss.get_labels(score, True).item() == pytest.approx(0.9)
+    assert model.adversary.discriminator_loss.get_labels(score, False).item() == 0
+    assert model.adversary.generator_loss.get_labels(score, True).item() == 1
 
 
 def test_learning_rates_are_the_references() -> None:
@@ -371,12 +372,12 @@ def test_a_checkpoint_made_from_python_rebuilds_the_model(generator: Any, tmp_pa
     assert torch.load(tmp_path / "a.ckpt", weights_only=True)["global_step"] == 1
     again = Pix2Pix.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     assert type(again.generator) is generator
-    assert (again.gan_mode, again.lambda_l1, again.conditional) == ("lsgan", 10.0, False)
+    assert (again.adversary.mode, again.objective.factors["l1"], again.conditional) == ("lsgan", 10.0, False)
     assert not changed(weights(model), again)
     x = torch.randn(1, 3, 16, 16)
     assert torch.equal(model.eval()(x), again.eval()(x))
     other = Pix2Pix.load_from_checkpoint(tmp_path / "a.ckpt", lambda_l1=5.0)
-    assert other.lambda_l1 == 5.0
+    assert other.objective.factors["l1"] == 5.0
 
 
 # --- bad input
@@ -409,4 +410,4 @@ def test_networks_that_do_not_fit_together_are_refused() -> None:
 def test_wgan_with_batch_norm_in_the_discriminator_draws_a_warning() -> None:
     with pytest.warns(UserWarning, match="gan_mode wgan: .* norm to instance or none"):
         Pix2Pix(UNetGenerator(base_channels=4, levels=3), PatchDiscriminator(6, 4), gan_mode="wgan")
-    assert isinstance(small_model(gan_mode="wgan").discriminator_loss, GANLoss)
+    assert isinstance(small_model(gan_mode="wgan").adversary.discriminator_loss, GANLoss)

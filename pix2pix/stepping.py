@@ -1,0 +1,29 @@
+"""What happens between the backward pass and the step of an optimizer."""
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
+
+
+def before_step(optimizer: Optimizer, scaler: torch.amp.GradScaler | None, clip_norm: float | None) -> Tensor:
+    """Clip the gradients of an optimizer, and let it skip its step if they are not finite, without waiting for that.
+
+    Args:
+        optimizer: a fused one, which can skip a step by itself.
+        scaler: of the losses, which it then has unscaled; None without one.
+        clip_norm: the largest norm of all gradients together; None leaves them as they are.
+
+    Returns:
+        Whether the step will be skipped: a boolean scalar.
+    """
+    if scaler is not None:
+        scaler.unscale_(optimizer)
+    parameters = [each for group in optimizer.param_groups for each in group["params"] if each.grad is not None]
+    norm = get_total_norm([each.grad for each in parameters])
+    if clip_norm is not None:
+        clip_grads_with_norm_(parameters, clip_norm, norm)
+    skipped = ~norm.isfinite()
+    if scaler is None:  # a scaler tells the optimizer by itself
+        optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
+    return skipped
