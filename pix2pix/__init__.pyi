@@ -1,16 +1,21 @@
 from .data import PairedImages
-from .discriminators import Discriminator, PatchDiscriminator
+from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscriminator
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
+from .penalties import R1, R2, Penalty
 from .translator import Translator
 
 __version__: str
 
 __all__ = [
+    "R1",
+    "R2",
     "Discriminator",
     "Generator",
+    "MultiScaleDiscriminator",
     "PairedImages",
     "PatchDiscriminator",
+    "Penalty",
     "Pix2Pix",
     "ResNetGenerator",
     "Translator",
