@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from losses.figures.style import new_panels
+from losses.figures.style import logarithmic_if_wide, new_panels
 from multitask.comparison.run import Config, Run
 from multitask.comparison.schedule import train_all
 from training import Metrics
@@ -96,7 +96,8 @@ def draw(file: Path, found: Mapping[str, Metrics]) -> None:
         for task in TASKS:
             (line,) = axes.plot(*zip(*metrics.series(f"weight/{task}"), strict=True), "-", label=task)
             axes.plot(*zip(*asked_for(metrics, task), strict=True), ":", color=line.get_color(), linewidth=1)
-        axes.set(title=f"log variances from {start}", xlabel="step", ylabel="weight", yscale="log")
+        axes.set(title=f"log variances from {start}", xlabel="step", ylabel="weight")
+        logarithmic_if_wide(axes)
     panels[0].legend()
     figure.savefig(file, dpi=110)
 
