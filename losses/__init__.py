@@ -24,6 +24,7 @@ from losses.binary import (
     binary_focal_loss,
     multi_label_loss,
 )
+from losses.charbonnier import CharbonnierLoss, charbonnier_loss
 from losses.classification import (
     CrossEntropyLoss,
     FocalLoss,
@@ -123,6 +124,7 @@ __all__ = [
     "BinaryFocalLoss",
     "CTCLoss",
     "ChanceLevel",
+    "CharbonnierLoss",
     "ContrastiveLoss",
     "CosineEmbeddingLoss",
     "CosineLoss",
@@ -177,6 +179,7 @@ __all__ = [
     "berhu_loss",
     "binary_focal_loss",
     "chance_level",
+    "charbonnier_loss",
     "check_finite",
     "contrastive_loss",
     "cosine_loss",

@@ -119,6 +119,7 @@ SNAKE_CASE = {
     "BCEWithLogitsLoss": "bce_with_logits_loss",
     "BerHuLoss": "berhu_loss",
     "BinaryFocalLoss": "binary_focal_loss",
+    "CharbonnierLoss": "charbonnier_loss",
     "ContrastiveLoss": "contrastive_loss",
     "CosineLoss": "cosine_loss",
     "CrossEntropyDiceLoss": "cross_entropy_dice_loss",
@@ -187,6 +188,7 @@ CASES = [
             "HuberLoss": {"delta": 0.7},
             "SmoothL1Loss": {"beta": 0.7},
             "LogCoshLoss": {},
+            "CharbonnierLoss": {"eps": 0.7},
             "AsymmetricMSELoss": {"over_penalty": 3.0, "under_penalty": 0.5},
         }.items()
     ),

@@ -94,6 +94,7 @@ BAD_OPTIONS = [
     ("NTXentLoss", {"temperature": -0.1}, "temperature must"),
     ("DiceLoss", {"smooth": -1}, "smooth must"),
     ("DiceLoss", {"absent": "ignore"}, "absent must be one of keep, skip, zero; got 'ignore'"),
+    ("CharbonnierLoss", {"eps": 0}, "eps must be a finite number above 0; got 0"),
     ("SILogLoss", {"variance_focus": 1.5}, "variance_focus must"),
     ("SILogLoss", {"eps": 0}, "eps must"),
     ("BerHuLoss", {"fraction": 0}, "fraction must"),

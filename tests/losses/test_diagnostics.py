@@ -49,6 +49,7 @@ CHANCE = [
     (losses.MSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 2.0, 2.0])), 1.0),
     (losses.L1Loss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
     (losses.RMSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
+    (losses.CharbonnierLoss(eps=3), (torch.empty(4), torch.tensor([0.0, 0.0, 8.0, 8.0])), 5.0),
     (losses.BerHuLoss(threshold=1), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.5),
     (  # the mean is 3: of log 1.5 and log 0.75 the variance, and half of the square of the mean
         losses.SILogLoss(),

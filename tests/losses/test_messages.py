@@ -18,6 +18,7 @@ MASKED = (
     "huber_loss",
     "smooth_l1_loss",
     "log_cosh_loss",
+    "charbonnier_loss",
     "asymmetric_mse_loss",
     "silog_loss",
     "berhu_loss",
