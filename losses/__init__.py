@@ -87,6 +87,7 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
+from losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
 from losses.sum import SumLoss, sum_loss
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
@@ -153,6 +154,7 @@ __all__ = [
     "LogCoshLoss",
     "LovaszLoss",
     "MSELoss",
+    "MSSSIMLoss",
     "MarginRankingLoss",
     "MultiLabelLoss",
     "NTXentLoss",
@@ -163,6 +165,7 @@ __all__ = [
     "RMSELoss",
     "RandomWeighting",
     "SILogLoss",
+    "SSIMLoss",
     "SmoothL1Loss",
     "SumLoss",
     "TripletLoss",
@@ -202,6 +205,7 @@ __all__ = [
     "l1_loss",
     "log_cosh_loss",
     "lovasz_loss",
+    "ms_ssim_loss",
     "mse_loss",
     "multi_label_loss",
     "nt_xent_loss",
@@ -211,6 +215,7 @@ __all__ = [
     "rmse_loss",
     "silog_loss",
     "smooth_l1_loss",
+    "ssim_loss",
     "sum_loss",
     "time_average",
     "triplet_loss",

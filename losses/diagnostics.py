@@ -14,6 +14,7 @@ from losses.detection import GIoULoss, IoULoss
 from losses.metric_learning import ContrastiveLoss, InfoNCELoss, NTXentLoss, TripletLoss
 from losses.perceptual import PerceptualLoss
 from losses.regression import GaussianNLLLoss, RegressionLoss
+from losses.ssim import SimilarityLoss
 from losses.sum import SumLoss
 from losses.triplet_mining import OnlineTripletLoss
 from losses.vae import VAELoss
@@ -71,7 +72,7 @@ def chance_level(
     embeddings              all at one point                              triplets: the margin; InfoNCE log N; NT-Xent
                                                                           log(2N - 1)
     VAE                     logits 0, posterior = prior                   log 2 for every feature
-    perceptual              a gray picture
+    perceptual, SSIM        a gray picture
     ======================= ============================================= ==========================================
 
     Args:
@@ -134,7 +135,7 @@ def _uninformed(
             target = rest[0].to(prediction)
             mean = target.flatten(0, -2).mean(0)
             return mean + (mean[2:] - mean[:2]).mean() * noise(target), target
-        case PerceptualLoss():
+        case PerceptualLoss() | SimilarityLoss():
             black, white = loss.input_range
             return rest[0].mean() + (white - black) * noise(prediction), *rest
         case ContrastiveLoss() | InfoNCELoss() | NTXentLoss():

@@ -130,8 +130,8 @@ SNAKE_CASE = {
     "GANLoss": "gan_loss",
     "GIoULoss": "giou_loss",
     "GaussianNLLLoss": "gaussian_nll_loss",
-    "GradientMatchingLoss": "gradient_matching_loss",
     "GeneralizedDiceLoss": "generalized_dice_loss",
+    "GradientMatchingLoss": "gradient_matching_loss",
     "HuberLoss": "huber_loss",
     "InfoNCELoss": "info_nce_loss",
     "IoULoss": "iou_loss",
@@ -140,6 +140,7 @@ SNAKE_CASE = {
     "LogCoshLoss": "log_cosh_loss",
     "LovaszLoss": "lovasz_loss",
     "MSELoss": "mse_loss",
+    "MSSSIMLoss": "ms_ssim_loss",
     "MultiLabelLoss": "multi_label_loss",
     "NTXentLoss": "nt_xent_loss",
     "OnlineTripletLoss": "online_triplet_loss",
@@ -147,6 +148,7 @@ SNAKE_CASE = {
     "ProbabilityL1Loss": "probability_l1_loss",
     "RMSELoss": "rmse_loss",
     "SILogLoss": "silog_loss",
+    "SSIMLoss": "ssim_loss",
     "SmoothL1Loss": "smooth_l1_loss",
     "SumLoss": "sum_loss",
     "TripletLoss": "triplet_loss",
@@ -157,6 +159,12 @@ SNAKE_CASE = {
 
 def probabilities_at_the_ends(inputs: Inputs) -> list[Inputs]:
     return [(torch.zeros_like(inputs[0]), inputs[1]), (torch.ones_like(inputs[0]), inputs[1])]
+
+
+def pictures(size: int) -> Inputs:
+    """In [-1, 1], the target nearer to the input than to another picture."""
+    shape = (2, 1, size, size)
+    return seeded(*shape).tanh(), (seeded(*shape) + seeded(*shape).flip(0)).tanh()
 
 
 def images_for_perception() -> Inputs:
@@ -326,6 +334,8 @@ CASES = [
         )
         for note, more in {"": {}, " learned": {"layer_weights": "learned"}}.items()
     ),
+    case("SSIMLoss", lambda: pictures(12)),
+    case("MSSSIMLoss", lambda: pictures(22), options={"scale_weights": [0.3, 0.7]}),
     Case(
         "CurriculumLoss",
         lambda **options: losses.CurriculumLoss(losses.MSELoss(reduction="none"), epochs=10, start=0.2, **options),

@@ -1,0 +1,57 @@
+"""Losses of pictures against torchmetrics and MONAI."""
+
+import math
+
+import pytest
+import torch
+from monai.metrics.regression import compute_ms_ssim
+from torch import Tensor
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torchmetrics.functional import image
+
+import losses
+from losses.ssim import SCALE_WEIGHTS
+from tests.losses.peers.agreement import assert_agree
+
+
+def pictures(*shape: int) -> tuple[Tensor, Tensor]:
+    """Two in [0, 1] that have something in common; the first takes a gradient."""
+    target = torch.rand(*shape, dtype=torch.float64)
+    return (0.7 * target + 0.3 * torch.rand_like(target)).requires_grad_(), target
+
+
+def similarity(x: Tensor, y: Tensor) -> Tensor:
+    """Torchmetrics' of each picture, whose mean is over mirrored borders, too, without these."""
+    _, similar = image.structural_similarity_index_measure(x, y, data_range=1.0, return_full_image=True)
+    return similar[..., 5:-5, 5:-5].mean((1, 2, 3))
+
+
+def test_ssim_of_torchmetrics() -> None:
+    assert_agree(
+        lambda x, y: losses.ssim_loss(x, y, input_range=(0, 1), reduction="none"),
+        lambda x, y: 1 - similarity(x, y),
+        *pictures(2, 3, 24, 31),
+    )
+
+
+@pytest.mark.slow
+def test_ms_ssim_of_torchmetrics_and_monai() -> None:
+    """Scale by scale of torchmetrics; whole of MONAI, which has float32 alone."""
+
+    def theirs(x: Tensor, y: Tensor) -> Tensor:
+        factors = []
+        for weight in SCALE_WEIGHTS[:-1]:
+            _, structure = image.structural_similarity_index_measure(
+                x, y, data_range=1.0, reduction="none", return_contrast_sensitivity=True
+            )
+            factors.append(structure**weight)
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        return 1 - math.prod(factors) * similarity(x, y) ** SCALE_WEIGHTS[-1]
+
+    def ours(x: Tensor, y: Tensor) -> Tensor:
+        return losses.ms_ssim_loss(x, y, input_range=(0, 1), reduction="none")
+
+    x, y = pictures(2, 1, 177, 190)
+    assert_agree(ours, theirs, x, y)
+    assert_close(ours(x, y), 1 - compute_ms_ssim(x, y, spatial_dims=2).double().squeeze(1), rtol=1e-4, atol=0)
