@@ -48,6 +48,7 @@ from losses.depth import (
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
 from losses.direction import CosineLoss, cosine_loss
+from losses.frequency import FocalFrequencyLoss, focal_frequency_loss
 from losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
 from losses.lovasz import LovaszLoss, lovasz_loss
 from losses.metric_learning import (
@@ -89,6 +90,7 @@ from losses.segmentation import (
 )
 from losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
 from losses.sum import SumLoss, sum_loss
+from losses.total_variation import TotalVariationLoss, total_variation_loss
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import (
@@ -135,6 +137,7 @@ __all__ = [
     "DiceLoss",
     "DynamicWeightAverage",
     "FixedWeighting",
+    "FocalFrequencyLoss",
     "FocalLoss",
     "GANLoss",
     "GIoULoss",
@@ -168,6 +171,7 @@ __all__ = [
     "SSIMLoss",
     "SmoothL1Loss",
     "SumLoss",
+    "TotalVariationLoss",
     "TripletLoss",
     "TripletMarginLoss",
     "TverskyLoss",
@@ -190,6 +194,7 @@ __all__ = [
     "cross_entropy_loss",
     "curriculum_loss",
     "dice_loss",
+    "focal_frequency_loss",
     "focal_loss",
     "gan_loss",
     "gaussian_nll_loss",
@@ -218,6 +223,7 @@ __all__ = [
     "ssim_loss",
     "sum_loss",
     "time_average",
+    "total_variation_loss",
     "triplet_loss",
     "tversky_loss",
     "vae_loss",

@@ -126,6 +126,7 @@ SNAKE_CASE = {
     "CrossEntropyLoss": "cross_entropy_loss",
     "CurriculumLoss": "curriculum_loss",
     "DiceLoss": "dice_loss",
+    "FocalFrequencyLoss": "focal_frequency_loss",
     "FocalLoss": "focal_loss",
     "GANLoss": "gan_loss",
     "GIoULoss": "giou_loss",
@@ -151,6 +152,7 @@ SNAKE_CASE = {
     "SSIMLoss": "ssim_loss",
     "SmoothL1Loss": "smooth_l1_loss",
     "SumLoss": "sum_loss",
+    "TotalVariationLoss": "total_variation_loss",
     "TripletLoss": "triplet_loss",
     "TverskyLoss": "tversky_loss",
     "VAELoss": "vae_loss",
@@ -334,6 +336,8 @@ CASES = [
         )
         for note, more in {"": {}, " learned": {"layer_weights": "learned"}}.items()
     ),
+    case("TotalVariationLoss", lambda: (seeded(2, 3, 4, 5),)),
+    case("FocalFrequencyLoss", lambda: pictures(4), nothing=masked, exact_gradient=False),
     case("SSIMLoss", lambda: pictures(12)),
     case("MSSSIMLoss", lambda: pictures(22), options={"scale_weights": [0.3, 0.7]}),
     Case(

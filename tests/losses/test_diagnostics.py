@@ -75,6 +75,12 @@ CHANCE = [
     (losses.LovaszLoss(), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.GeneralizedDiceLoss(smooth=0), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.IoULoss(), (torch.empty(2, 4), torch.tensor([[0.0, 0, 2, 2], [2.0, 0, 4, 2]])), 1 - 2 / 6),
+    (  # waves of amplitude 3 around their mean
+        losses.FocalFrequencyLoss(),
+        (torch.empty(1, 1, 1, 4), torch.tensor([[[[8.0, 2.0, 8.0, 2.0]]]])),
+        9.0,
+    ),
+    (losses.TotalVariationLoss(), (torch.empty(1, 1, 4, 4),), 0.0),
     (losses.SSIMLoss(), (torch.empty(1, 1, 16, 16), torch.full((1, 1, 16, 16), 0.5)), 0.0),
     (
         losses.VAELoss(),

@@ -23,6 +23,7 @@ MASKED = (
     "silog_loss",
     "berhu_loss",
     "gradient_matching_loss",
+    "focal_frequency_loss",
 )
 
 

@@ -1,7 +1,8 @@
-"""Losses of pictures against torchmetrics and MONAI."""
+"""Losses of pictures against torchmetrics, kornia and MONAI."""
 
 import math
 
+import kornia.losses
 import pytest
 import torch
 from monai.metrics.regression import compute_ms_ssim
@@ -12,7 +13,7 @@ from torchmetrics.functional import image
 
 import losses
 from losses.ssim import SCALE_WEIGHTS
-from tests.losses.peers.agreement import assert_agree
+from tests.losses.peers.agreement import assert_agree, trained
 
 
 def pictures(*shape: int) -> tuple[Tensor, Tensor]:
@@ -55,3 +56,25 @@ def test_ms_ssim_of_torchmetrics_and_monai() -> None:
     x, y = pictures(2, 1, 177, 190)
     assert_agree(ours, theirs, x, y)
     assert_close(ours(x, y), 1 - compute_ms_ssim(x, y, spatial_dims=2).double().squeeze(1), rtol=1e-4, atol=0)
+
+
+def test_total_variation_of_kornia_and_torchmetrics() -> None:
+    """Kornia's mean is of each channel; torchmetrics adds up what we average."""
+    x = trained(2, 3, 5, 6)
+    assert_agree(
+        lambda x: losses.total_variation_loss(x, reduction="none"),
+        lambda x: kornia.losses.total_variation(x, reduction="mean").mean(-1),
+        x,
+    )
+    rows = trained(2, 1, 1, 6)
+    assert_agree(lambda x: 5 * losses.total_variation_loss(x, reduction="sum"), image.total_variation, rows)
+
+
+def test_gradient_matching_of_torchmetrics_differences() -> None:
+    """Of color pictures, where every channel counts."""
+
+    def theirs(x: Tensor, y: Tensor) -> Tensor:
+        down, right = image.image_gradients(x - y)
+        return (down.abs().sum() + right.abs().sum()) / x.numel()
+
+    assert_agree(lambda x, y: losses.gradient_matching_loss(x, y, scales=1), theirs, *pictures(2, 3, 5, 6))
