@@ -48,6 +48,7 @@ from losses.depth import (
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
 from losses.direction import CosineLoss, cosine_loss
+from losses.feature_matching import FeatureMatchingLoss, feature_matching_loss
 from losses.frequency import FocalFrequencyLoss, focal_frequency_loss
 from losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
 from losses.lovasz import LovaszLoss, lovasz_loss
@@ -80,6 +81,7 @@ from losses.regression import (
     rmse_loss,
     smooth_l1_loss,
 )
+from losses.relativistic import RelativisticGANLoss, relativistic_gan_loss
 from losses.segmentation import (
     CrossEntropyDiceLoss,
     DiceLoss,
@@ -136,6 +138,7 @@ __all__ = [
     "CurriculumLoss",
     "DiceLoss",
     "DynamicWeightAverage",
+    "FeatureMatchingLoss",
     "FixedWeighting",
     "FocalFrequencyLoss",
     "FocalLoss",
@@ -167,6 +170,7 @@ __all__ = [
     "ProbabilityL1Loss",
     "RMSELoss",
     "RandomWeighting",
+    "RelativisticGANLoss",
     "SILogLoss",
     "SSIMLoss",
     "SmoothL1Loss",
@@ -194,6 +198,7 @@ __all__ = [
     "cross_entropy_loss",
     "curriculum_loss",
     "dice_loss",
+    "feature_matching_loss",
     "focal_frequency_loss",
     "focal_loss",
     "gan_loss",
@@ -217,6 +222,7 @@ __all__ = [
     "online_triplet_loss",
     "perceptual_loss",
     "probability_l1_loss",
+    "relativistic_gan_loss",
     "rmse_loss",
     "silog_loss",
     "smooth_l1_loss",

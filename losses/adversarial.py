@@ -160,12 +160,7 @@ class GANLoss(Loss):
 
     def forward(self, prediction: Predictions, target_is_real: bool, *, for_discriminator: bool = True) -> Tensor:
         """See :meth:`__call__`."""
-        scales = [prediction] if isinstance(prediction, Tensor) else [_scores_of(scale) for scale in prediction]
-        if not scales or (self.reduction == "none" and len(scales) > 1):
-            raise ValueError(
-                "prediction must be a tensor or hold at least one, and just one with reduction none; "
-                f"got a sequence of {len(scales)}"
-            )
+        scales = scores_of_scales("prediction", prediction, self.reduction)
         # Not read where it does not matter: torch.compile builds a graph for each value that is read.
         for_discriminator = self.mode != "hinge" or for_discriminator
         return torch.stack([self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]).mean(0)
@@ -279,13 +274,26 @@ def _check_target_is_real(target_is_real: object) -> None:
         raise TypeError(f"target_is_real must be True or False; got {target_is_real!r}")
 
 
-def _scores_of(scale: Tensor | Sequence[Tensor]) -> Tensor:
-    """The scores of one scale of a discriminator, which may follow its feature maps in a list."""
-    if isinstance(scale, Tensor):
-        return scale
-    if not scale:
-        raise ValueError("prediction must hold tensors, or lists that end in one; got an empty list")
-    return scale[-1]
+def scores_of_scales(name: str, predictions: Predictions, reduction: Reduction = "mean") -> list[Tensor]:
+    """Return the scores of each scale of a discriminator, which may follow its feature maps in a list.
+
+    Args:
+        name: of the argument.
+        predictions: scores; a sequence of them, of several scales; or of lists that end in the scores.
+        reduction: of the loss: scores of several scales have no common shape for ``none``.
+
+    Raises:
+        ValueError: an empty sequence, or several scales with ``reduction="none"``.
+    """
+    scales: list[Tensor | Sequence[Tensor]] = [predictions] if isinstance(predictions, Tensor) else list(predictions)
+    if not scales or (reduction == "none" and len(scales) > 1):
+        raise ValueError(
+            f"{name} must be a tensor or hold at least one, and just one with reduction none; "
+            f"got a sequence of {len(scales)}"
+        )
+    if not all(isinstance(scale, Tensor) or len(scale) for scale in scales):
+        raise ValueError(f"{name} must hold tensors, or lists that end in one; got an empty list")
+    return [scale if isinstance(scale, Tensor) else scale[-1] for scale in scales]
 
 
 def _input_dtype(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> torch.dtype:

@@ -14,6 +14,7 @@ from losses.detection import GIoULoss, IoULoss
 from losses.metric_learning import ContrastiveLoss, InfoNCELoss, NTXentLoss, TripletLoss
 from losses.perceptual import PerceptualLoss
 from losses.regression import GaussianNLLLoss, RegressionLoss
+from losses.relativistic import RelativisticGANLoss
 from losses.ssim import SimilarityLoss
 from losses.sum import SumLoss
 from losses.triplet_mining import OnlineTripletLoss
@@ -67,7 +68,7 @@ def chance_level(
     ======================= ============================================= ==========================================
     logits of any kind      0: all classes alike                          cross-entropy log C; focal
                                                                           :math:`(1 - 1/C)^\gamma \log C`; binary and
-                                                                          vanilla GAN log 2
+                                                                          vanilla and relativistic GAN log 2
     regression, boxes       the targets' mean (and variance)              MSE: the targets' variance
     embeddings              all at one point                              triplets: the margin; InfoNCE log N; NT-Xent
                                                                           log(2N - 1)
@@ -144,6 +145,8 @@ def _uninformed(
             return tuple(1 + noise(embeddings) for embeddings in args)
         case OnlineTripletLoss():
             return (1 + noise(prediction), *rest)
+        case RelativisticGANLoss():
+            return noise(args[0]), noise(args[1]), *args[2:]
         case VAELoss():
             input, target, mean, log_variance = args
             return noise(input), target, noise(mean), noise(log_variance)

@@ -126,6 +126,7 @@ SNAKE_CASE = {
     "CrossEntropyLoss": "cross_entropy_loss",
     "CurriculumLoss": "curriculum_loss",
     "DiceLoss": "dice_loss",
+    "FeatureMatchingLoss": "feature_matching_loss",
     "FocalFrequencyLoss": "focal_frequency_loss",
     "FocalLoss": "focal_loss",
     "GANLoss": "gan_loss",
@@ -148,6 +149,7 @@ SNAKE_CASE = {
     "PerceptualLoss": "perceptual_loss",
     "ProbabilityL1Loss": "probability_l1_loss",
     "RMSELoss": "rmse_loss",
+    "RelativisticGANLoss": "relativistic_gan_loss",
     "SILogLoss": "silog_loss",
     "SSIMLoss": "ssim_loss",
     "SmoothL1Loss": "smooth_l1_loss",
@@ -181,6 +183,17 @@ def perceptual(**options: Any) -> nn.Module:
 
 def vae() -> Inputs:
     return seeded(4, 3, 2), classes(4, 3, 2, below=2).double(), seeded(4, 2), seeded(4, 2).flip(0)
+
+
+class FeatureMatchingOfOneLayer(nn.Module):
+    """The loss of one map of features for each picture, and scores that do not count."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.loss = losses.FeatureMatchingLoss(**options)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return self.loss([[input, input]], [[target, target]])
 
 
 def gan_loss_with_labels(x: Tensor, real: bool, **options: Any) -> Tensor:
@@ -317,6 +330,13 @@ CASES = [
             options={"mode": mode} | ({"real_label": 0.9} if mode in ("vanilla", "lsgan") else {}),
         )
         for mode in ("vanilla", "lsgan", "wgan", "hinge")
+    ),
+    case("RelativisticGANLoss", lambda: (seeded(4, 1, 3), seeded(4, 1, 3).flip(0)), predictions=(0, 1)),
+    Case(
+        "FeatureMatchingLoss",
+        FeatureMatchingOfOneLayer,
+        lambda: (seeded(4, 3, 2), seeded(4, 3, 2).flip(0)),
+        lambda x, y, **options: losses.feature_matching_loss([[x, x]], [[y, y]], **options),
     ),
     *(
         case("VAELoss", vae, note=f" {likelihood}", predictions=(0, 2, 3), options={"likelihood": likelihood, **more})
