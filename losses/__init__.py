@@ -13,7 +13,7 @@ from torch.nn import (  # as they are: without the convention of those below
     TripletMarginLoss,
 )
 
-from losses.adversarial import GANLoss, gan_loss, gradient_penalty
+from losses.adversarial import GANLoss, gan_loss
 from losses.binary import (
     BCEFromProbs,
     BCEWithLogitsLoss,
@@ -62,6 +62,7 @@ from losses.metric_learning import (
     nt_xent_loss,
     triplet_loss,
 )
+from losses.penalties import gradient_penalty
 from losses.perceptual import PerceptualLoss, perceptual_loss
 from losses.regression import (
     AsymmetricMSELoss,
