@@ -13,7 +13,7 @@ from torch.nn import (  # as they are: without the convention of those below
     TripletMarginLoss,
 )
 
-from losses.adversarial import GANLoss, gan_loss, gradient_penalty
+from losses.adversarial import GANLoss, gan_loss
 from losses.binary import (
     BCEFromProbs,
     BCEWithLogitsLoss,
@@ -24,6 +24,7 @@ from losses.binary import (
     binary_focal_loss,
     multi_label_loss,
 )
+from losses.charbonnier import CharbonnierLoss, charbonnier_loss
 from losses.classification import (
     CrossEntropyLoss,
     FocalLoss,
@@ -47,6 +48,8 @@ from losses.depth import (
 from losses.detection import GIoULoss, IoULoss, giou_loss, iou_loss
 from losses.diagnostics import ChanceLevel, GradientFlow, chance_level, check_finite, gradient_flow
 from losses.direction import CosineLoss, cosine_loss
+from losses.feature_matching import FeatureMatchingLoss, feature_matching_loss
+from losses.frequency import FocalFrequencyLoss, focal_frequency_loss
 from losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
 from losses.lovasz import LovaszLoss, lovasz_loss
 from losses.metric_learning import (
@@ -59,6 +62,7 @@ from losses.metric_learning import (
     nt_xent_loss,
     triplet_loss,
 )
+from losses.penalties import gradient_penalty
 from losses.perceptual import PerceptualLoss, perceptual_loss
 from losses.regression import (
     AsymmetricMSELoss,
@@ -78,6 +82,7 @@ from losses.regression import (
     rmse_loss,
     smooth_l1_loss,
 )
+from losses.relativistic import RelativisticGANLoss, relativistic_gan_loss
 from losses.segmentation import (
     CrossEntropyDiceLoss,
     DiceLoss,
@@ -86,7 +91,9 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
+from losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
 from losses.sum import SumLoss, sum_loss
+from losses.total_variation import TotalVariationLoss, total_variation_loss
 from losses.triplet_mining import OnlineTripletLoss, online_triplet_loss
 from losses.vae import VAELoss, VAETerms, vae_loss
 from losses.weighting import (
@@ -123,6 +130,7 @@ __all__ = [
     "BinaryFocalLoss",
     "CTCLoss",
     "ChanceLevel",
+    "CharbonnierLoss",
     "ContrastiveLoss",
     "CosineEmbeddingLoss",
     "CosineLoss",
@@ -131,7 +139,9 @@ __all__ = [
     "CurriculumLoss",
     "DiceLoss",
     "DynamicWeightAverage",
+    "FeatureMatchingLoss",
     "FixedWeighting",
+    "FocalFrequencyLoss",
     "FocalLoss",
     "GANLoss",
     "GIoULoss",
@@ -151,6 +161,7 @@ __all__ = [
     "LogCoshLoss",
     "LovaszLoss",
     "MSELoss",
+    "MSSSIMLoss",
     "MarginRankingLoss",
     "MultiLabelLoss",
     "NTXentLoss",
@@ -160,9 +171,12 @@ __all__ = [
     "ProbabilityL1Loss",
     "RMSELoss",
     "RandomWeighting",
+    "RelativisticGANLoss",
     "SILogLoss",
+    "SSIMLoss",
     "SmoothL1Loss",
     "SumLoss",
+    "TotalVariationLoss",
     "TripletLoss",
     "TripletMarginLoss",
     "TverskyLoss",
@@ -177,6 +191,7 @@ __all__ = [
     "berhu_loss",
     "binary_focal_loss",
     "chance_level",
+    "charbonnier_loss",
     "check_finite",
     "contrastive_loss",
     "cosine_loss",
@@ -184,6 +199,8 @@ __all__ = [
     "cross_entropy_loss",
     "curriculum_loss",
     "dice_loss",
+    "feature_matching_loss",
+    "focal_frequency_loss",
     "focal_loss",
     "gan_loss",
     "gaussian_nll_loss",
@@ -199,17 +216,21 @@ __all__ = [
     "l1_loss",
     "log_cosh_loss",
     "lovasz_loss",
+    "ms_ssim_loss",
     "mse_loss",
     "multi_label_loss",
     "nt_xent_loss",
     "online_triplet_loss",
     "perceptual_loss",
     "probability_l1_loss",
+    "relativistic_gan_loss",
     "rmse_loss",
     "silog_loss",
     "smooth_l1_loss",
+    "ssim_loss",
     "sum_loss",
     "time_average",
+    "total_variation_loss",
     "triplet_loss",
     "tversky_loss",
     "vae_loss",

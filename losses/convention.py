@@ -166,6 +166,16 @@ def check_number(
         raise ValueError(f"{name} must be a finite number {expected}; got {value}")
 
 
+def check_input_range(input_range: tuple[float, float]) -> None:
+    """Require the option ``input_range`` to be two numbers, black and white in the pictures.
+
+    Raises:
+        ValueError: says so.
+    """
+    if len(input_range) != 2 or not input_range[0] < input_range[1]:
+        raise ValueError(f"input_range must be two numbers, black and white, the first smaller; got {input_range}")
+
+
 def reads_values(validate: bool, tensor: Tensor) -> bool:
     """Return whether a loss may read the values of ``tensor`` to check them.
 

@@ -161,7 +161,7 @@ class GradientMatchingLoss(RegressionLoss):
     It asks for sharp edges at the right places and smooth surfaces between (Li and Snavely 2018, on logarithms of
     depth; Ranftl et al. 2020). Scale k takes every :math:`2^k`-th row and column, of which :math:`n_k` elements are
     known; neighbors count if both are. A constant added to a picture costs nothing: add this to a loss that sees it, as
-    with :class:`SumLoss`.
+    with :class:`SumLoss`. Pictures of colors have edges, too: with one scale this is the L1 loss of their gradients.
 
     Args:
         scales: how many, at least 1: the first is the picture itself, and each has half the rows and columns of the one

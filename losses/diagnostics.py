@@ -14,6 +14,8 @@ from losses.detection import GIoULoss, IoULoss
 from losses.metric_learning import ContrastiveLoss, InfoNCELoss, NTXentLoss, TripletLoss
 from losses.perceptual import PerceptualLoss
 from losses.regression import GaussianNLLLoss, RegressionLoss
+from losses.relativistic import RelativisticGANLoss
+from losses.ssim import SimilarityLoss
 from losses.sum import SumLoss
 from losses.triplet_mining import OnlineTripletLoss
 from losses.vae import VAELoss
@@ -66,12 +68,12 @@ def chance_level(
     ======================= ============================================= ==========================================
     logits of any kind      0: all classes alike                          cross-entropy log C; focal
                                                                           :math:`(1 - 1/C)^\gamma \log C`; binary and
-                                                                          vanilla GAN log 2
+                                                                          vanilla and relativistic GAN log 2
     regression, boxes       the targets' mean (and variance)              MSE: the targets' variance
     embeddings              all at one point                              triplets: the margin; InfoNCE log N; NT-Xent
                                                                           log(2N - 1)
     VAE                     logits 0, posterior = prior                   log 2 for every feature
-    perceptual              a gray picture
+    perceptual, SSIM        a gray picture
     ======================= ============================================= ==========================================
 
     Args:
@@ -134,7 +136,7 @@ def _uninformed(
             target = rest[0].to(prediction)
             mean = target.flatten(0, -2).mean(0)
             return mean + (mean[2:] - mean[:2]).mean() * noise(target), target
-        case PerceptualLoss():
+        case PerceptualLoss() | SimilarityLoss():
             black, white = loss.input_range
             return rest[0].mean() + (white - black) * noise(prediction), *rest
         case ContrastiveLoss() | InfoNCELoss() | NTXentLoss():
@@ -143,6 +145,8 @@ def _uninformed(
             return tuple(1 + noise(embeddings) for embeddings in args)
         case OnlineTripletLoss():
             return (1 + noise(prediction), *rest)
+        case RelativisticGANLoss():
+            return noise(args[0]), noise(args[1]), *args[2:]
         case VAELoss():
             input, target, mean, log_variance = args
             return noise(input), target, noise(mean), noise(log_variance)

@@ -12,6 +12,7 @@ from losses.convention import (
     Reduction,
     at_least_float32,
     check_choice,
+    check_input_range,
     check_number,
     check_same_shape,
     check_tensor,
@@ -99,8 +100,7 @@ class PerceptualLoss(Loss):
         super().__init__(reduction=reduction)
         check_choice("vgg", vgg, VGG)
         check_choice("distance", distance, Distance)
-        if len(input_range) != 2 or not input_range[0] < input_range[1]:
-            raise ValueError(f"input_range must be two numbers, black and white, the first smaller; got {input_range}")
+        check_input_range(input_range)
         if layer_weights is not None and layer_weights != "learned":
             if len(layer_weights) != len(layers):
                 raise ValueError(f"layer_weights must hold {len(layers)}, one per layer; got {len(layer_weights)}")

@@ -44,7 +44,7 @@ class RegressionLoss(Loss):
 @full_precision
 def mse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
     """Functional form of :class:`MSELoss`."""
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     return reduce(error.square(), reduction, weight=mask)
 
 
@@ -68,7 +68,7 @@ class MSELoss(RegressionLoss):
 @full_precision
 def l1_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
     """Functional form of :class:`L1Loss`."""
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     return reduce(error.abs(), reduction, weight=mask)
 
 
@@ -97,7 +97,7 @@ class L1Loss(RegressionLoss):
 def rmse_loss(input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
     """Functional form of :class:`RMSELoss`."""
     check_choice("reduction", reduction, Reduction)
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     if reduction == "none":
         return error.abs()
     norm = torch.linalg.vector_norm(error)
@@ -132,7 +132,7 @@ def huber_loss(
 ) -> Tensor:
     """Functional form of :class:`HuberLoss`."""
     check_number("delta", delta, above=0)
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     return reduce(F.huber_loss(error, torch.zeros_like(error), "none", delta), reduction, weight=mask)
 
 
@@ -164,7 +164,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Functional form of :class:`SmoothL1Loss`."""
     check_number("beta", beta, at_least=0)
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     return reduce(F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=beta), reduction, weight=mask)
 
 
@@ -195,7 +195,7 @@ def log_cosh_loss(
     input: Tensor, target: Tensor, *, mask: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     """Functional form of :class:`LogCoshLoss`."""
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     distance = error.abs()
     near = 0.5 * torch.sinh(error.clamp(-1, 1)).square().log1p()  # the log of a number near 1 would lose digits
     far = distance + torch.log1p(torch.exp(-2 * distance)) - math.log(2)  # no cosh: nothing overflows
@@ -236,7 +236,7 @@ def asymmetric_mse_loss(
     """Functional form of :class:`AsymmetricMSELoss`."""
     check_number("over_penalty", over_penalty, at_least=0)
     check_number("under_penalty", under_penalty, at_least=0)
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     over, under = error.clamp_min(0), error.clamp_max(0)
     return reduce(over_penalty * over.square() + under_penalty * under.square(), reduction, weight=mask)
 
@@ -279,7 +279,7 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """Functional form of :class:`GaussianNLLLoss`."""
     check_number("eps", eps, above=0)
-    error, mask = _error(input, target, mask)
+    error, mask = masked_error(input, target, mask)
     check_same_shape(input, var, "input and var")
     if mask is not None:
         var = torch.where(mask, var, 1)
@@ -338,7 +338,7 @@ class GaussianNLLLoss(Loss):
         return gaussian_nll_loss(input, target, var, mask=mask, **self.options)
 
 
-def _error(input: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def masked_error(input: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """``input - target``, and 0 where ``mask`` is False; and the mask in the shape of ``input``."""
     check_same_shape(input, target)
     mask, error = check_mask(mask, input), input - target

@@ -119,18 +119,21 @@ SNAKE_CASE = {
     "BCEWithLogitsLoss": "bce_with_logits_loss",
     "BerHuLoss": "berhu_loss",
     "BinaryFocalLoss": "binary_focal_loss",
+    "CharbonnierLoss": "charbonnier_loss",
     "ContrastiveLoss": "contrastive_loss",
     "CosineLoss": "cosine_loss",
     "CrossEntropyDiceLoss": "cross_entropy_dice_loss",
     "CrossEntropyLoss": "cross_entropy_loss",
     "CurriculumLoss": "curriculum_loss",
     "DiceLoss": "dice_loss",
+    "FeatureMatchingLoss": "feature_matching_loss",
+    "FocalFrequencyLoss": "focal_frequency_loss",
     "FocalLoss": "focal_loss",
     "GANLoss": "gan_loss",
     "GIoULoss": "giou_loss",
     "GaussianNLLLoss": "gaussian_nll_loss",
-    "GradientMatchingLoss": "gradient_matching_loss",
     "GeneralizedDiceLoss": "generalized_dice_loss",
+    "GradientMatchingLoss": "gradient_matching_loss",
     "HuberLoss": "huber_loss",
     "InfoNCELoss": "info_nce_loss",
     "IoULoss": "iou_loss",
@@ -139,15 +142,19 @@ SNAKE_CASE = {
     "LogCoshLoss": "log_cosh_loss",
     "LovaszLoss": "lovasz_loss",
     "MSELoss": "mse_loss",
+    "MSSSIMLoss": "ms_ssim_loss",
     "MultiLabelLoss": "multi_label_loss",
     "NTXentLoss": "nt_xent_loss",
     "OnlineTripletLoss": "online_triplet_loss",
     "PerceptualLoss": "perceptual_loss",
     "ProbabilityL1Loss": "probability_l1_loss",
     "RMSELoss": "rmse_loss",
+    "RelativisticGANLoss": "relativistic_gan_loss",
     "SILogLoss": "silog_loss",
+    "SSIMLoss": "ssim_loss",
     "SmoothL1Loss": "smooth_l1_loss",
     "SumLoss": "sum_loss",
+    "TotalVariationLoss": "total_variation_loss",
     "TripletLoss": "triplet_loss",
     "TverskyLoss": "tversky_loss",
     "VAELoss": "vae_loss",
@@ -156,6 +163,12 @@ SNAKE_CASE = {
 
 def probabilities_at_the_ends(inputs: Inputs) -> list[Inputs]:
     return [(torch.zeros_like(inputs[0]), inputs[1]), (torch.ones_like(inputs[0]), inputs[1])]
+
+
+def pictures(size: int) -> Inputs:
+    """In [-1, 1], the target nearer to the input than to another picture."""
+    shape = (2, 1, size, size)
+    return seeded(*shape).tanh(), (seeded(*shape) + seeded(*shape).flip(0)).tanh()
 
 
 def images_for_perception() -> Inputs:
@@ -170,6 +183,17 @@ def perceptual(**options: Any) -> nn.Module:
 
 def vae() -> Inputs:
     return seeded(4, 3, 2), classes(4, 3, 2, below=2).double(), seeded(4, 2), seeded(4, 2).flip(0)
+
+
+class FeatureMatchingOfOneLayer(nn.Module):
+    """The loss of one map of features for each picture, and scores that do not count."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.loss = losses.FeatureMatchingLoss(**options)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return self.loss([[input, input]], [[target, target]])
 
 
 def gan_loss_with_labels(x: Tensor, real: bool, **options: Any) -> Tensor:
@@ -187,6 +211,7 @@ CASES = [
             "HuberLoss": {"delta": 0.7},
             "SmoothL1Loss": {"beta": 0.7},
             "LogCoshLoss": {},
+            "CharbonnierLoss": {"eps": 0.7},
             "AsymmetricMSELoss": {"over_penalty": 3.0, "under_penalty": 0.5},
         }.items()
     ),
@@ -306,6 +331,13 @@ CASES = [
         )
         for mode in ("vanilla", "lsgan", "wgan", "hinge")
     ),
+    case("RelativisticGANLoss", lambda: (seeded(4, 1, 3), seeded(4, 1, 3).flip(0)), predictions=(0, 1)),
+    Case(
+        "FeatureMatchingLoss",
+        FeatureMatchingOfOneLayer,
+        lambda: (seeded(4, 3, 2), seeded(4, 3, 2).flip(0)),
+        lambda x, y, **options: losses.feature_matching_loss([[x, x]], [[y, y]], **options),
+    ),
     *(
         case("VAELoss", vae, note=f" {likelihood}", predictions=(0, 2, 3), options={"likelihood": likelihood, **more})
         for likelihood, more in {
@@ -324,6 +356,10 @@ CASES = [
         )
         for note, more in {"": {}, " learned": {"layer_weights": "learned"}}.items()
     ),
+    case("TotalVariationLoss", lambda: (seeded(2, 3, 4, 5),)),
+    case("FocalFrequencyLoss", lambda: pictures(4), nothing=masked, exact_gradient=False),
+    case("SSIMLoss", lambda: pictures(12)),
+    case("MSSSIMLoss", lambda: pictures(22), options={"scale_weights": [0.3, 0.7]}),
     Case(
         "CurriculumLoss",
         lambda **options: losses.CurriculumLoss(losses.MSELoss(reduction="none"), epochs=10, start=0.2, **options),

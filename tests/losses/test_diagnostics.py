@@ -49,6 +49,7 @@ CHANCE = [
     (losses.MSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 2.0, 2.0])), 1.0),
     (losses.L1Loss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
     (losses.RMSELoss(), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.0),
+    (losses.CharbonnierLoss(eps=3), (torch.empty(4), torch.tensor([0.0, 0.0, 8.0, 8.0])), 5.0),
     (losses.BerHuLoss(threshold=1), (torch.empty(4), torch.tensor([0.0, 0.0, 4.0, 4.0])), 2.5),
     (  # the mean is 3: of log 1.5 and log 0.75 the variance, and half of the square of the mean
         losses.SILogLoss(),
@@ -69,11 +70,19 @@ CHANCE = [
     (losses.InfoNCELoss(), (EMBEDDINGS, EMBEDDINGS), math.log(16)),
     (losses.NTXentLoss(), (EMBEDDINGS, EMBEDDINGS), math.log(31)),
     (losses.GANLoss("vanilla"), (torch.empty(4, 1, 5, 5), True), math.log(2)),
+    (losses.RelativisticGANLoss(), (torch.empty(4, 1, 5, 5), torch.empty(4, 1, 5, 5)), math.log(2)),
     (losses.GANLoss("hinge"), (torch.empty(4, 1, 5, 5), False), 1.0),
     (losses.DiceLoss(smooth=0), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.LovaszLoss(), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.GeneralizedDiceLoss(smooth=0), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.IoULoss(), (torch.empty(2, 4), torch.tensor([[0.0, 0, 2, 2], [2.0, 0, 4, 2]])), 1 - 2 / 6),
+    (  # waves of amplitude 3 around their mean
+        losses.FocalFrequencyLoss(),
+        (torch.empty(1, 1, 1, 4), torch.tensor([[[[8.0, 2.0, 8.0, 2.0]]]])),
+        9.0,
+    ),
+    (losses.TotalVariationLoss(), (torch.empty(1, 1, 4, 4),), 0.0),
+    (losses.SSIMLoss(), (torch.empty(1, 1, 16, 16), torch.full((1, 1, 16, 16), 0.5)), 0.0),
     (
         losses.VAELoss(),
         (torch.empty(2, 6), torch.zeros(2, 6), torch.empty(2, 3), torch.empty(2, 3)),
@@ -209,7 +218,8 @@ def test_limits_of_the_gradient_flow_are_options_and_half_gradients_do_not_overf
 
 def test_the_catalogue_of_chance_levels_covers_every_family() -> None:
     families = {type(loss).__module__ for loss, _, _ in CHANCE}
-    assert families == {cls.__module__ for cls in _modules()} - {"losses.perceptual"}
+    of_features = {"losses.perceptual", "losses.feature_matching"}  # which have no level that a table could tell
+    assert families == {cls.__module__ for cls in _modules()} - of_features
 
 
 def _modules() -> list[type]:

@@ -18,10 +18,12 @@ MASKED = (
     "huber_loss",
     "smooth_l1_loss",
     "log_cosh_loss",
+    "charbonnier_loss",
     "asymmetric_mse_loss",
     "silog_loss",
     "berhu_loss",
     "gradient_matching_loss",
+    "focal_frequency_loss",
 )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import kornia.losses
 import numpy as np
 import pytest
 import scipy.stats
@@ -67,6 +68,18 @@ def test_rmse_of_torchmetrics() -> None:
     assert gradient.isnan().all()
     (gradient,) = torch.autograd.grad(losses.rmse_loss(exact, torch.ones(3)), exact)
     assert (gradient == 0).all()
+
+
+@every_reduction
+def test_charbonnier_of_kornia(reduction: str) -> None:
+    """There eps is 1, and a perfect fit costs nothing."""
+    count = {"none": 1.0, "mean": 1.0, "sum": 12.0}[reduction]
+    assert_agree(
+        lambda x, y: losses.charbonnier_loss(x, y, eps=1.0, reduction=reduction) - count,
+        lambda x, y: kornia.losses.charbonnier_loss(x, y, reduction=reduction),
+        trained(4, 3),
+        trained(4, 3),
+    )
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 30.0, 1e5])
