@@ -1,3 +1,4 @@
+from .augmentation import DiffAugment
 from .data import PairedImages
 from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscriminator
 from .generators import Generator, ResNetGenerator, UNetGenerator
@@ -10,6 +11,7 @@ __version__: str
 __all__ = [
     "R1",
     "R2",
+    "DiffAugment",
     "Discriminator",
     "Generator",
     "MultiScaleDiscriminator",

@@ -1,21 +1,22 @@
 """What G and D play for: the losses by which D learns to judge, and G to be judged well."""
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Literal, cast
 
 from torch import Tensor, nn
 
-from losses import GANLoss, at_least_float32, gradient_penalty
-from losses.adversarial import GANMode, Predictions
-from pix2pix.objective import scores_of
+from losses import GANLoss, RelativisticGANLoss, at_least_float32, gradient_penalty
+from losses.adversarial import GANMode, Predictions, scores_of_scales
 from pix2pix.penalties import Judge, Penalty
+
+AdversarialMode = Literal[GANMode, "relativistic"]
 
 
 class Adversary(nn.Module):
     """The adversarial losses of D and G, and the penalties of D.
 
     Args:
-        mode: see ``losses.GANLoss``.
+        mode: of ``losses.GANLoss``, or ``relativistic``: ``losses.RelativisticGANLoss``.
         label_smoothing: D is asked for 1 minus this on real pictures, in [0, 1).
         penalty_weight: weight of the gradient penalty in mode wgan.
         penalties: what is added to D's loss, by the names that it is logged with.
@@ -25,7 +26,7 @@ class Adversary(nn.Module):
     """
 
     def __init__(
-        self, mode: GANMode, label_smoothing: float, penalty_weight: float, penalties: Mapping[str, Penalty]
+        self, mode: AdversarialMode, label_smoothing: float, penalty_weight: float, penalties: Mapping[str, Penalty]
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -33,8 +34,13 @@ class Adversary(nn.Module):
         self.mode = mode
         self.penalty_weight = penalty_weight
         self.penalties = nn.ModuleDict(penalties)
-        self.discriminator_loss = GANLoss(mode, real_label=1.0 - label_smoothing)
-        self.generator_loss = GANLoss(mode)  # never smoothed: G's target is real, not 0.9
+        if mode == "relativistic":
+            if label_smoothing:
+                raise ValueError("label_smoothing has no meaning in mode relativistic, which has no labels")
+            self.relativistic_loss = RelativisticGANLoss()
+        else:
+            self.discriminator_loss = GANLoss(mode, real_label=1.0 - label_smoothing)
+            self.generator_loss = GANLoss(mode)  # never smoothed: G's target is real, not 0.9
 
     def of_discriminator(self, judge: Judge, real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute D's loss, and what to log of it.
@@ -48,10 +54,14 @@ class Adversary(nn.Module):
         # Separately, so that batch norm does not mix real and fake pictures.
         on_fake = judge(fake)
         on_real = judge(real)
-        loss_fake = self.discriminator_loss(on_fake, target_is_real=False)
-        loss_real = self.discriminator_loss(on_real, target_is_real=True)
-        loss = (loss_fake + loss_real) / 2
-        found = {"real": loss_real, "fake": loss_fake}
+        if self.mode == "relativistic":
+            loss = self.relativistic_loss(on_real, on_fake)
+            found = {"pairs": loss}
+        else:
+            loss_fake = self.discriminator_loss(on_fake, target_is_real=False)
+            loss_real = self.discriminator_loss(on_real, target_is_real=True)
+            loss = (loss_fake + loss_real) / 2
+            found = {"real": loss_real, "fake": loss_fake}
         found |= {"output_real": mean_score(on_real), "output_fake": mean_score(on_fake)}
         if self.mode == "wgan":
             found["penalty"] = gradient_penalty(judge, real, fake, weight=self.penalty_weight)
@@ -65,10 +75,13 @@ class Adversary(nn.Module):
 
     def of_generator(self, on_fake: Predictions, on_real: Callable[[], Predictions]) -> Tensor:
         """Compute G's loss from what D says of its output, and of the targets where the mode compares them."""
+        if self.mode == "relativistic":
+            loss: Tensor = self.relativistic_loss(on_real(), on_fake, for_discriminator=False)
+            return loss
         return self.generator_loss(on_fake, target_is_real=True, for_discriminator=False)
 
 
 def mean_score(prediction: Predictions) -> Tensor:
     """Return the mean over all scores of each scale, averaged over the scales, without a graph."""
-    means = [at_least_float32(scores.detach()).mean() for scores in scores_of(prediction)]
+    means = [at_least_float32(scores.detach()).mean() for scores in scores_of_scales("prediction", prediction)]
     return sum(means[1:], means[0]) / len(means)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from inference import InferenceMode, Preset, as_mode, as_recipes, build, factory, from_recipes, recipe_of, run
 from inference.pictures import as_rgb, paint
 from losses import Weighting
-from losses.adversarial import GANMode
 from losses.convention import Loss
-from pix2pix.adversary import Adversary
+from pix2pix.adversary import AdversarialMode, Adversary
+from pix2pix.augmentation import DiffAugment
 from pix2pix.chunks import Batch
 from pix2pix.data import PairedImages
 from pix2pix.data.formats import PairFormats
@@ -29,7 +29,7 @@ from pix2pix.step import AdversarialModel, require_shape
 from pix2pix.trained import RECALIBRATED, require_recalibrated
 from pix2pix.translator import Translator
 
-PARTS = ("terms", "penalties", "weighting")  # of the objective, which a checkpoint holds as recipes
+PARTS = ("terms", "penalties", "augmentation", "weighting")  # of the objective, which a checkpoint holds as recipes
 SKIPPED = "skipped_steps"
 Part = TypeVar("Part")
 
@@ -54,10 +54,10 @@ class Pix2Pix(AdversarialModel):
     ``max_steps``, ``global_step`` in checkpoints and ``every_n_train_steps`` count G's steps, one for each batch.
 
     Logged for each batch: train/G_gan, train/G_l1 and train/G_TERM (before their weights), train/D_real, train/D_fake
-    (before the half), train/D_output_real and train/D_output_fake (D's mean scores), in ``wgan`` train/D_penalty, and
-    train/D_PENALTY (before its weight); what the weighting reports (weight/TERM and more); how many steps of G and D
-    were left out so far, train/skipped; for each epoch the learning rates; and in evaluation l1, mae_units, psnr and
-    ssim after val/ or test/ (see ``ImageMetrics``).
+    (before the half; in ``relativistic`` train/D_pairs), train/D_output_real and train/D_output_fake (D's mean scores),
+    in ``wgan`` train/D_penalty, and train/D_PENALTY (before its weight); what the weighting reports (weight/TERM and
+    more); train/skipped, how many steps of G and D were left out so far; for each epoch the learning rates; and in
+    evaluation l1, mae_units, psnr and ssim after val/ or test/ (see ``ImageMetrics``).
 
     Where a batch says which pixels are ``known``, the others count in no loss and no metric; D sees the same there in
     real and made pictures.
@@ -66,8 +66,9 @@ class Pix2Pix(AdversarialModel):
         generator: the network that translates.
         discriminator: the network that judges; its input channels are those of input and output together, or with
             ``conditional`` off those of the output alone.
-        gan_mode: the adversarial loss: vanilla, lsgan, wgan or hinge (see ``losses.GANLoss``). lsgan is calmer when
-            D wins. wgan adds the gradient penalty of WGAN-GP, and wants a discriminator without batch norm.
+        gan_mode: the adversarial loss: vanilla, lsgan, wgan or hinge (see ``losses.GANLoss``), or relativistic (see
+            ``losses.RelativisticGANLoss``). lsgan is calmer when D wins. wgan adds the gradient penalty of WGAN-GP.
+            relativistic wants the penalties R1 and R2. These penalties want a discriminator without batch norm.
         lambda_l1: weight of the L1 term, at least 0; 100 is the paper's.
         label_smoothing: D is asked for 1 minus this on real pictures, in [0, 1); for vanilla and lsgan.
         penalty_weight: weight of the gradient penalty in mode wgan, at least 0.
@@ -88,6 +89,7 @@ class Pix2Pix(AdversarialModel):
             layer, ``losses.UncertaintyWeighting`` or another, each with its options. null adds them up.
         penalties: what D's loss has more, by names of your own: ``pix2pix.R1``, ``pix2pix.R2``, ``pix2pix.LeCam``; null
             in place of one leaves it out.
+        augmentation: ``pix2pix.DiffAugment`` changes what D sees at random, for few pairs; null changes nothing.
         d_steps: updates of D in a step, all on the same pictures, at least 1.
         warm_up_epochs: how many epochs G trains without D at first, at least 0; ramps begin after them.
         clip_norm: the largest norm > 0 of the gradients of G, and of those of D; null leaves them as they are.
@@ -107,7 +109,7 @@ class Pix2Pix(AdversarialModel):
         self,
         generator: Generator,
         discriminator: Discriminator,
-        gan_mode: GANMode = "vanilla",
+        gan_mode: AdversarialMode = "vanilla",
         lambda_l1: float = 100.0,
         *,
         label_smoothing: float = 0.0,
@@ -124,6 +126,7 @@ class Pix2Pix(AdversarialModel):
         ramps: dict[str, int] | None = None,
         weighting: WeightingOfTerms | None = None,
         penalties: dict[str, Penalty | None] | None = None,
+        augmentation: DiffAugment | None = None,
         d_steps: int = 1,
         warm_up_epochs: int = 0,
         clip_norm: float | None = None,
@@ -143,6 +146,7 @@ class Pix2Pix(AdversarialModel):
                 "discriminator": discriminator.recipe(),
                 "terms": as_recipes(given),
                 "penalties": as_recipes(added),
+                "augmentation": None if augmentation is None else augmentation.recipe(),
                 "weighting": None if weighting is None else recipe_of(weighting, Weighting),
                 "inference": asdict(self.inference),  # not the preset's name: what it means is what was chosen
             },
@@ -176,6 +180,11 @@ class Pix2Pix(AdversarialModel):
         self.objective = Terms(lambda_l1, given, weights or {}, ramps or {}, weighting)
         if self.objective.matches_features:
             discriminator.require_features()
+        if self.objective.matches_features and augmentation is not None:
+            raise ValueError(
+                "a term that matches features goes with no augmentation, which changes each picture its own way"
+            )
+        self.augmentation = augmentation
         self.conditional = conditional
         self.d_steps = d_steps
         self.warm_up_epochs = warm_up_epochs
@@ -194,12 +203,13 @@ class Pix2Pix(AdversarialModel):
     @classmethod
     def build_parts(cls, hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Build the networks, the terms of their losses, and the mode of inference."""
-        weighting = hyper_parameters.get("weighting")
+        weighting, augmentation = hyper_parameters.get("weighting"), hyper_parameters.get("augmentation")
         return {
             "generator": build(hyper_parameters["generator"], Generator),
             "discriminator": build(hyper_parameters["discriminator"], Discriminator),
             "terms": from_recipes(hyper_parameters.get("terms"), Loss),
             "penalties": from_recipes(hyper_parameters.get("penalties"), Penalty),
+            "augmentation": None if augmentation is None else build(augmentation, DiffAugment),
             "weighting": None if weighting is None else factory(weighting, Weighting),
             "inference": InferenceMode(**hyper_parameters.get("inference", {})),
         }

@@ -1,17 +1,16 @@
 """What the generator minimizes: a weighted sum of named terms."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from losses import L1Loss, Weighting
+from losses import FeatureMatchingLoss, L1Loss, TotalVariationLoss, Weighting
 from losses.adversarial import Predictions
 from losses.convention import Loss, check_number
 from losses.weighting import Likelihood
 
-FeatureMatchingLoss = TotalVariationLoss = type("x", (), {})
 WeightingOfTerms = Callable[[Mapping[str, Likelihood]], Weighting]
 GAN, L1 = "gan", "l1"
 
@@ -133,10 +132,3 @@ def _check_term(name: str, term: object) -> None:
         raise ValueError(f"term {name} must be one of the package losses; got {type(term).__name__}")
     if term.reduction == "none":
         raise ValueError(f"term {name} must have the reduction mean or sum, not none")
-
-
-def scores_of(prediction: Predictions) -> Sequence[Tensor]:
-    """Return the scores of each scale of a discriminator, whatever it returned: a tensor, several, or feature maps."""
-    if isinstance(prediction, Tensor):
-        return [prediction]
-    return [scale if isinstance(scale, Tensor) else scale[-1] for scale in prediction]

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from inference import Network
 from losses import gradient_penalty
-from losses.adversarial import Predictions, ScoreReduction
+from losses.adversarial import Predictions
+from losses.penalties import ScoreReduction
 
 Judge = Callable[[Tensor], Predictions]
 
@@ -75,4 +76,4 @@ class R2(R1):
 
     def forward(self, judge: Judge, real: Tensor, fake: Tensor, on_real: Predictions, on_fake: Predictions) -> Tensor:
         """Compute the penalty at G's output."""
-        return gradient_penalty(judge, fake, kind="r1", scores=self.scores, weight=1.0)
+        return gradient_penalty(judge, real, fake, kind="r2", scores=self.scores, weight=1.0)

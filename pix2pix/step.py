@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from losses.adversarial import Predictions
 from pix2pix.adversary import Adversary
+from pix2pix.augmentation import DiffAugment
 from pix2pix.chunks import Batch, Chunk, chunks_of, mean_of
 from pix2pix.discriminators import Discriminator
 from pix2pix.generators import Generator
@@ -37,6 +38,7 @@ class AdversarialModel(Model):
     objective: Terms
     adversary: Adversary
     skipped: Tensor
+    augmentation: DiffAugment | None
     recalibrated: bool  # whether the running statistics are; training moves them away
     conditional: bool
     d_steps: int
@@ -126,6 +128,8 @@ class AdversarialModel(Model):
         return losses
 
     def _judge(self, source: Tensor, picture: Tensor, features: bool = False) -> Predictions:
+        if self.augmentation is not None:
+            source, picture = self.augmentation(source, picture)
         seen = torch.cat([source, picture], 1) if self.conditional else picture
         prediction: Predictions = self.discriminator.features(seen) if features else self.discriminator(seen)
         return prediction

@@ -10,6 +10,7 @@ from losses.weighting.fixed import FixedWeighting
 from losses.weighting.geometric_mean import GeometricMean
 from losses.weighting.gradnorm import GradNorm
 from losses.weighting.imtll import IMTLL
+from losses.weighting.matched_gradients import MatchedGradients
 from losses.weighting.random_weighting import RandomWeighting
 from losses.weighting.static_weights import time_average
 from losses.weighting.stch import STCH
@@ -27,6 +28,7 @@ __all__ = [
     "GeometricMean",
     "GradNorm",
     "Likelihood",
+    "MatchedGradients",
     "RandomWeighting",
     "UncertaintyWeighting",
     "Weighting",

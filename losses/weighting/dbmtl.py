@@ -1,13 +1,12 @@
 """Dual balancing: logarithms of the losses, and gradients of one length."""
 
-import functools
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from losses.convention import check_number
-from losses.weighting.last_layer import LastLayerWeighting
+from losses.weighting.last_layer import LastLayerWeighting, scaled_sums
 from losses.weighting.tap import Gradients
 
 SMALLEST = 1e-8  # losses below it count as this
@@ -91,10 +90,7 @@ class DBMTL(LastLayerWeighting):
         scales = norms.max() / norms
         scales = torch.where(scales.isfinite(), scales, 1)
         self._scales = dict(zip(found, scales, strict=True))
-        return [
-            None if total is None else _scaled_sum(list(gradients.values()), scales, level).to(total)
-            for level, total in enumerate(totals)
-        ]
+        return scaled_sums(gradients, scales, totals)
 
     def _learn(self, losses: Tensor, present: Tensor) -> None:
         super()._learn(losses, present)
@@ -114,10 +110,3 @@ class DBMTL(LastLayerWeighting):
     def _before(self, gradients: Tensor) -> Tensor:
         """The averages until now, in the shape, dtype and device of gradients."""
         return self._average.to(gradients) if self._average.numel() else torch.zeros_like(gradients)
-
-
-def _scaled_sum(gradients: list[list[Tensor | None]], scales: Tensor, level: int) -> Tensor:
-    """The sum of the tasks' gradients in a level of the features, each times its scale."""
-    of_level = [(scale, of_levels[level]) for scale, of_levels in zip(scales, gradients, strict=True)]
-    terms = [scale * gradient for scale, gradient in of_level if gradient is not None]
-    return functools.reduce(torch.add, terms)

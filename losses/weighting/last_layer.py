@@ -1,5 +1,7 @@
 """Gradients of the tasks in the weight of the last layer that they share."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -94,3 +96,18 @@ class LastLayerWeighting(TappedWeighting):
     def _forget(self) -> None:
         super()._forget()
         self._gradients = None
+
+
+def scaled_sums(gradients: dict[str, list[Tensor | None]], scales: Tensor, totals: Gradients) -> Gradients:
+    """Return in place of the sums of the tasks' gradients those of each times its scale, for each level."""
+    return [
+        None if total is None else _scaled_sum(list(gradients.values()), scales, level).to(total)
+        for level, total in enumerate(totals)
+    ]
+
+
+def _scaled_sum(gradients: list[list[Tensor | None]], scales: Tensor, level: int) -> Tensor:
+    """The sum of the tasks' gradients in a level of the features, each times its scale."""
+    of_level = [(scale, of_levels[level]) for scale, of_levels in zip(scales, gradients, strict=True)]
+    terms = [scale * gradient for scale, gradient in of_level if gradient is not None]
+    return functools.reduce(torch.add, terms)

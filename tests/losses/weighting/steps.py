@@ -15,6 +15,7 @@ from losses import (
     FixedWeighting,
     GeometricMean,
     GradNorm,
+    MatchedGradients,
     RandomWeighting,
     UncertaintyWeighting,
     Weighting,
@@ -37,6 +38,7 @@ def every_weighting() -> list[Weighting]:
         RandomWeighting(TASKS),
         GradNorm(TASKS),
         DBMTL(TASKS),
+        MatchedGradients(TASKS, reference="seg"),
     ]
 
 
