@@ -14,6 +14,7 @@ class MultiTaskCommands(CommandLine):
     model_type = MultiTask
     data_type = SceneData
     demo = "rooms"
+    remedy = "lower --model.lr, clip gradients with --trainer.gradient_clip_val 1, or take --trainer.precision 32-true"
     max_epochs = 100
     monitor = "val/loss"
     shown = ("train/total", "val/loss")

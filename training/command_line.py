@@ -17,6 +17,7 @@ from training.callbacks import (
     Curves,
     DataSummary,
     ExactResume,
+    FiniteLosses,
     LastCheckpoint,
     Panels,
     ProgressBar,
@@ -44,6 +45,7 @@ class CommandLine(LightningCLI, ABC):
         monitor_mode: ``min``, or ``max`` if a higher value is better.
         strategy: the default for several processes.
         shown: the logged values that the progress bar shows.
+        remedy: what to try where losses are not finite, the end of a line.
     """
 
     program: ClassVar[str]
@@ -55,6 +57,7 @@ class CommandLine(LightningCLI, ABC):
     monitor_mode: ClassVar[Literal["min", "max"]] = "min"
     strategy: ClassVar[str] = "ddp"
     shown: ClassVar[tuple[str, ...]]
+    remedy: ClassVar[str]
 
     @abstractmethod
     def panels(self) -> Panels:
@@ -145,7 +148,7 @@ class CommandLine(LightningCLI, ABC):
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of every run; an application may add its own."""
         trainer = self.option("trainer")
-        callbacks: list[Callback] = [ExactResume(), DataSummary(), Curves(self.panels())]
+        callbacks: list[Callback] = [ExactResume(), DataSummary(), Curves(self.panels()), FiniteLosses(advice=self.remedy)]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(ProgressBar(self.shown))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
