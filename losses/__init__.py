@@ -51,6 +51,7 @@ from losses.direction import CosineLoss, cosine_loss
 from losses.feature_matching import FeatureMatchingLoss, feature_matching_loss
 from losses.frequency import FocalFrequencyLoss, focal_frequency_loss
 from losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
+from losses.lecam import LeCamPenalty, lecam_penalty
 from losses.lovasz import LovaszLoss, lovasz_loss
 from losses.metric_learning import (
     ContrastiveLoss,
@@ -159,6 +160,7 @@ __all__ = [
     "KLDivLoss",
     "KLDivWithLogitsLoss",
     "L1Loss",
+    "LeCamPenalty",
     "LogCoshLoss",
     "LovaszLoss",
     "MSELoss",
@@ -216,6 +218,7 @@ __all__ = [
     "iou_loss",
     "kl_div_with_logits_loss",
     "l1_loss",
+    "lecam_penalty",
     "log_cosh_loss",
     "lovasz_loss",
     "ms_ssim_loss",

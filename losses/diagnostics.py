@@ -11,6 +11,7 @@ from losses.binary import BCEFromProbs
 from losses.convention import check_number
 from losses.curriculum import CurriculumLoss
 from losses.detection import GIoULoss, IoULoss
+from losses.lecam import LeCamPenalty
 from losses.metric_learning import ContrastiveLoss, InfoNCELoss, NTXentLoss, TripletLoss
 from losses.perceptual import PerceptualLoss
 from losses.regression import GaussianNLLLoss, RegressionLoss
@@ -145,8 +146,8 @@ def _uninformed(
             return tuple(1 + noise(embeddings) for embeddings in args)
         case OnlineTripletLoss():
             return (1 + noise(prediction), *rest)
-        case RelativisticGANLoss():
-            return noise(args[0]), noise(args[1]), *args[2:]
+        case RelativisticGANLoss() | LeCamPenalty():
+            return tuple(noise(scores) for scores in args)
         case VAELoss():
             input, target, mean, log_variance = args
             return noise(input), target, noise(mean), noise(log_variance)

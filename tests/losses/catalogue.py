@@ -139,6 +139,7 @@ SNAKE_CASE = {
     "IoULoss": "iou_loss",
     "KLDivWithLogitsLoss": "kl_div_with_logits_loss",
     "L1Loss": "l1_loss",
+    "LeCamPenalty": "lecam_penalty",
     "LogCoshLoss": "log_cosh_loss",
     "LovaszLoss": "lovasz_loss",
     "MSELoss": "mse_loss",
@@ -332,6 +333,14 @@ CASES = [
         for mode in ("vanilla", "lsgan", "wgan", "hinge")
     ),
     case("RelativisticGANLoss", lambda: (seeded(4, 1, 3), seeded(4, 1, 3).flip(0)), predictions=(0, 1)),
+    Case(
+        "LeCamPenalty",
+        losses.LeCamPenalty,
+        lambda: (seeded(4, 1, 3), seeded(4, 1, 3).flip(0)),
+        lambda x, y, **options: losses.lecam_penalty(x, y, x.mean(), y.mean(), **options),
+        predictions=(0, 1),
+        exact_gradient=False,
+    ),
     Case(
         "FeatureMatchingLoss",
         FeatureMatchingOfOneLayer,

@@ -104,6 +104,7 @@ BAD_OPTIONS = [
     ("GeneralizedDiceLoss", {"absent": "zero"}, "absent must be one of keep, skip"),
     ("GeneralizedDiceLoss", {"smooth": -1}, "smooth must"),
     ("FocalFrequencyLoss", {"alpha": -1}, "alpha must be a finite number at least 0; got -1"),
+    ("LeCamPenalty", {"decay": 1.5}, "decay must be a finite number at least 0 and at most 1; got 1.5"),
     ("SSIMLoss", {"input_range": (1, 0)}, r"input_range must be two numbers, .* got \(1, 0\)"),
     ("MSSSIMLoss", {"input_range": (0, 0)}, "input_range must be two numbers"),
     ("MSSSIMLoss", {"scale_weights": []}, "scale_weights must hold one weight per scale, at least one; got none"),

@@ -250,5 +250,9 @@ def test_lists_in_place_of_tensors_are_refused_by_name(case: Case) -> None:
 def test_options_are_shown_and_not_saved(case: Case) -> None:
     loss = case.build()
     assert "reduction='mean'" in repr(loss)
-    learned = {"CurriculumLoss": {"epoch"}, "PerceptualLoss learned": {"log_variances"}}
+    learned = {
+        "CurriculumLoss": {"epoch"},
+        "LeCamPenalty": {"real_anchor", "fake_anchor"},
+        "PerceptualLoss learned": {"log_variances"},
+    }
     assert loss.state_dict().keys() == learned.get(case.name, set())

@@ -71,6 +71,7 @@ CHANCE = [
     (losses.NTXentLoss(), (EMBEDDINGS, EMBEDDINGS), math.log(31)),
     (losses.GANLoss("vanilla"), (torch.empty(4, 1, 5, 5), True), math.log(2)),
     (losses.RelativisticGANLoss(), (torch.empty(4, 1, 5, 5), torch.empty(4, 1, 5, 5)), math.log(2)),
+    (losses.LeCamPenalty(), (torch.empty(4, 1, 5, 5), torch.empty(4, 1, 5, 5)), 0.0),
     (losses.GANLoss("hinge"), (torch.empty(4, 1, 5, 5), False), 1.0),
     (losses.DiceLoss(smooth=0), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
     (losses.LovaszLoss(), (torch.empty(2, 2, 10), torch.arange(20).view(2, 10) % 2), 0.5),
