@@ -3,7 +3,7 @@ from .data import PairedImages
 from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscriminator
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
-from .penalties import R1, R2, Penalty
+from .penalties import R1, R2, LeCam, Penalty
 from .translator import Translator
 
 __version__: str
@@ -14,6 +14,7 @@ __all__ = [
     "DiffAugment",
     "Discriminator",
     "Generator",
+    "LeCam",
     "MultiScaleDiscriminator",
     "PairedImages",
     "PatchDiscriminator",

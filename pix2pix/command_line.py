@@ -23,8 +23,8 @@ class Pix2PixCommands(CommandLine):
     monitor = "val/l1"
     strategy = "ddp_find_unused_parameters_true"  # plain ddp cannot: in each backward a network has no gradients
     remedy = (
-        "lower --model.lr_generator and --model.lr_discriminator, clip their gradients with --model.clip_norm 1, or take "
-        "--trainer.precision 32-true"
+        "lower --model.lr_generator and --model.lr_discriminator, clip gradients with --model.clip_norm 1, or "
+        "take --trainer.precision 32-true"
     )
     shown = ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1")
 

@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from inference import Network
-from losses import gradient_penalty
-from losses.adversarial import Predictions
+from losses import LeCamPenalty, gradient_penalty
+from losses.adversarial import Predictions, scores_of_scales
 from losses.penalties import ScoreReduction
 
 Judge = Callable[[Tensor], Predictions]
@@ -77,3 +78,32 @@ class R2(R1):
     def forward(self, judge: Judge, real: Tensor, fake: Tensor, on_real: Predictions, on_fake: Predictions) -> Tensor:
         """Compute the penalty at G's output."""
         return gradient_penalty(judge, real, fake, kind="r2", scores=self.scores, weight=1.0)
+
+
+class LeCam(Penalty):
+    """Holds D's scores near the moving averages of the other side's, for few pairs (see ``losses.LeCamPenalty``).
+
+    Args:
+        weight: its factor, at least 0; the paper takes 0.3 and less.
+        decay: of the moving averages, in [0, 1].
+        scales: of the discriminator, each with averages of its own.
+
+    Raises:
+        ValueError: an option outside its range; in training: another number of scales.
+    """
+
+    def __init__(self, weight: float = 0.3, decay: float = 0.99, scales: int = 1) -> None:
+        super().__init__(weight)
+        if scales < 1:
+            raise ValueError(f"scales must be at least 1; got {scales}")
+        self.penalties = nn.ModuleList(LeCamPenalty(decay=decay) for _ in range(scales))
+
+    def forward(self, judge: Judge, real: Tensor, fake: Tensor, on_real: Predictions, on_fake: Predictions) -> Tensor:
+        """Compute the mean over the scales, and move the averages."""
+        pairs = list(zip(scores_of_scales("on_real", on_real), scores_of_scales("on_fake", on_fake), strict=True))
+        if len(pairs) != len(self.penalties):
+            raise ValueError(
+                f"LeCam: scales must be {len(pairs)}, as many as the discriminator has; got {len(self.penalties)}"
+            )
+        of_scales = [penalty(*scores) for penalty, scores in zip(self.penalties, pairs, strict=True)]
+        return torch.stack(of_scales).mean()

@@ -148,7 +148,12 @@ class CommandLine(LightningCLI, ABC):
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of every run; an application may add its own."""
         trainer = self.option("trainer")
-        callbacks: list[Callback] = [ExactResume(), DataSummary(), Curves(self.panels()), FiniteLosses(advice=self.remedy)]
+        callbacks: list[Callback] = [
+            ExactResume(),
+            DataSummary(),
+            Curves(self.panels()),
+            FiniteLosses(advice=self.remedy),
+        ]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(ProgressBar(self.shown))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:

@@ -18,7 +18,6 @@ from losses import GANLoss
 from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator, UNetGenerator
 from pix2pix.chunks import chunks_of
 from pix2pix.metrics import ImageMetrics
-from pix2pix.schedule import learning_rate_factor
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer, small_model
 
@@ -184,16 +183,6 @@ def test_label_smoothing_is_for_the_discriminators_real_pictures_alone() -> None
     assert model.adversary.discriminator_loss.get_labels(score, True).item() == pytest.approx(0.9)
     assert model.adversary.discriminator_loss.get_labels(score, False).item() == 0
     assert model.adversary.generator_loss.get_labels(score, True).item() == 1
-
-
-def test_learning_rates_are_the_references() -> None:
-    """lambda epoch: 1 - max(0, epoch + 1 - n_epochs) / (n_epochs_decay + 1), for 100 and 100 epochs."""
-    factors = [learning_rate_factor(epoch, 100, 100) for epoch in range(205)]
-    assert factors[:100] == [1.0] * 100
-    assert factors[100] == pytest.approx(100 / 101)
-    assert factors[199] == pytest.approx(1 / 101)
-    assert factors[204] == factors[199]  # never 0, however long
-    assert np.allclose(np.diff(factors[99:200]), -1 / 101)
 
 
 def test_the_epochs_learning_rates_reach_the_optimizers_and_the_log(tmp_path: Path) -> None:

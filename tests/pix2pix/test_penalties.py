@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from pix2pix import R1, R2
+from losses import LeCamPenalty
+from pix2pix import R1, R2, LeCam, Pix2Pix
 from pix2pix.adversary import Adversary
+from tests.pix2pix.pictures import small_data
+from tests.pix2pix.training import quiet_trainer, small_model
 
 
 def judge(pictures: Tensor) -> Tensor:
@@ -38,3 +43,23 @@ def test_a_lazy_penalty_has_the_weight_of_the_steps_that_it_stands_for() -> None
 def test_options_outside_their_range(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         R1(**options)  # type: ignore[arg-type]
+
+
+def test_lecam_has_averages_for_each_scale() -> None:
+    real, fake = [torch.rand(2, 1, 4, 4), torch.rand(2, 1, 2, 2)], [torch.rand(2, 1, 4, 4), torch.rand(2, 1, 2, 2)]
+    pictures = torch.rand(2, 3, 4, 4)
+    expected = sum(LeCamPenalty()(a, b) for a, b in zip(real, fake, strict=True)) / 2
+    assert_close(LeCam(scales=2)(judge, pictures, pictures, real, fake), expected)
+    with pytest.raises(ValueError, match="LeCam: scales must be 2, as many as the discriminator has; got 1"):
+        LeCam()(judge, pictures, pictures, real, fake)
+
+
+def test_lecams_averages_are_in_the_checkpoint(tmp_path: Path) -> None:
+    model = small_model(penalties={"lecam": LeCam(0.1)})
+    trainer = quiet_trainer(max_steps=2)
+    trainer.fit(model, datamodule=small_data(tmp_path / "data"))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = Pix2Pix.load_from_checkpoint(tmp_path / "a.ckpt")
+    averages = {name: tensor for name, tensor in again.state_dict().items() if "anchor" in name}
+    assert len(averages) == 2
+    assert all(tensor == model.state_dict()[name] != 0 for name, tensor in averages.items())

@@ -13,8 +13,7 @@ class FiniteLosses(pl.Callback):
     waited for only then.
 
     Args:
-        patience: steps from the first look that finds a loss which is not finite, with none that finds all finite, until
-            the run ends; at least 1.
+        patience: over how many steps every look must find a loss that is not finite for the run to end, at least 1.
         advice: what to try, the end of the line.
 
     Raises:

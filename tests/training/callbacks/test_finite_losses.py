@@ -52,7 +52,7 @@ def fit(model: Model, folder: Path, epochs: int = 3, callbacks: tuple[pl.Callbac
 
 
 def test_a_run_whose_loss_stays_nan_ends_with_a_line_that_says_since_when(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="^train/loss: not finite since step 12; try less$"):
+    with pytest.raises(ValueError, match=r"^train/loss: not finite since step 12; try less$"):
         fit(Model(range(11, 40)), tmp_path)
 
 
@@ -67,10 +67,14 @@ def test_what_it_has_seen_is_in_the_checkpoint() -> None:
 
 
 def test_the_best_checkpoint_is_never_replaced_by_a_nan(tmp_path: Path) -> None:
-    best = ModelCheckpoint(tmp_path, "best", monitor="val/l1", save_on_train_epoch_end=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        tmp_path, "best", monitor="val/l1", save_on_train_epoch_end=True, enable_version_counter=False
+    )
     fit(Model(range(0), bad_epochs=(2,)), tmp_path, epochs=3, callbacks=(best,))
     assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == 1
-    first = ModelCheckpoint(tmp_path / "a", "best", monitor="val/l1", save_on_train_epoch_end=True, enable_version_counter=False)
+    first = ModelCheckpoint(
+        tmp_path / "a", "best", monitor="val/l1", save_on_train_epoch_end=True, enable_version_counter=False
+    )
     fit(Model(range(0), bad_epochs=(0,)), tmp_path, epochs=3, callbacks=(first,))
     assert torch.load(tmp_path / "a" / "best.ckpt", weights_only=True)["epoch"] == 2
 
