@@ -1,8 +1,9 @@
 """Adversarial losses: the four objectives in common use."""
 
+import functools
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -12,7 +13,6 @@ from losses.convention import (
     Loss,
     Reduction,
     at_least_float32,
-    check_choice,
     check_same_shape,
     full_precision,
     reduce,
@@ -21,6 +21,31 @@ from losses.convention import (
 
 GANMode = Literal["vanilla", "lsgan", "wgan", "hinge"]
 Predictions = Tensor | Sequence[Tensor] | Sequence[Sequence[Tensor]]
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+
+# What others call the modes and the options, for errors that tell the names here.
+MODES_ELSEWHERE = {
+    "bce": "vanilla",
+    "original": "vanilla",
+    "leastsquares": "lsgan",
+    "ls": "lsgan",
+    "mse": "lsgan",
+    "wgangp": "wgan, with gradient_penalty in the discriminator's loss",
+}
+OPTIONS_ELSEWHERE = {"gan_mode": "mode", "target_real_label": "real_label", "target_fake_label": "fake_label"}
+
+
+def names_options_of_others(function: Callable[Options, Result]) -> Callable[Options, Result]:
+    """Decorate ``function`` to refuse options that have another name elsewhere by telling the name here."""
+
+    @functools.wraps(function)
+    def checked(*args: Options.args, **options: Options.kwargs) -> Result:
+        for name in OPTIONS_ELSEWHERE.keys() & options.keys():
+            raise TypeError(f"GANLoss has no option {name}: it is {OPTIONS_ELSEWHERE[name]} here")
+        return function(*args, **options)
+
+    return checked
 
 
 @full_precision
@@ -35,7 +60,7 @@ def gan_loss(
 ) -> Tensor:
     """Functional form of :class:`GANLoss`, of the scores of one scale and a ``target`` of their shape: the labels."""
     _check_target_is_real(target_is_real)
-    check_choice("mode", mode, GANMode)
+    _check_mode(mode)
     check_same_shape(prediction, target, "prediction and target")
     if mode == "hinge" and not for_discriminator and not target_is_real:
         raise ValueError("target_is_real must be True for the generator in mode hinge: it has no other loss")
@@ -91,6 +116,7 @@ class GANLoss(Loss):
     real_label: Tensor
     fake_label: Tensor
 
+    @names_options_of_others
     def __init__(
         self,
         mode: GANMode = "vanilla",
@@ -100,7 +126,7 @@ class GANLoss(Loss):
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(reduction=reduction)
-        check_choice("mode", mode, GANMode)
+        _check_mode(mode)
         for name, label, default in ("real_label", real_label, 1.0), ("fake_label", fake_label, 0.0):
             if mode in ("wgan", "hinge") and label != default:
                 raise ValueError(f"{name} has no meaning in mode {mode}, which has no labels; got {label}")
@@ -160,6 +186,11 @@ class GANLoss(Loss):
         for_discriminator = self.mode != "hinge" or for_discriminator
         return torch.stack([self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]).mean(0)
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "get_target_tensor":
+            raise AttributeError("GANLoss has no get_target_tensor: it is get_labels here")
+        return super().__getattr__(name)
+
     def _of_one_scale(self, prediction: Tensor, target_is_real: bool, for_discriminator: bool) -> Tensor:
         prediction = at_least_float32(prediction)  # before the labels are made: bfloat16 has no 0.9
         return gan_loss(
@@ -170,6 +201,15 @@ class GANLoss(Loss):
             for_discriminator=for_discriminator,
             reduction=self.reduction,
         )
+
+
+def _check_mode(mode: str) -> None:
+    modes = get_args(GANMode)
+    if mode not in modes:
+        plain = str(mode).lower().replace("-", "").replace("_", "")
+        here = MODES_ELSEWHERE.get(plain, plain)
+        hint = f", which is {here} here" if plain in MODES_ELSEWHERE or plain in modes else ""
+        raise ValueError(f"mode must be one of {', '.join(modes)}; got {mode!r}{hint}")
 
 
 def _check_target_is_real(target_is_real: object) -> None:

@@ -1,4 +1,5 @@
 import math
+import re
 import warnings
 from typing import Any
 
@@ -162,6 +163,38 @@ def test_a_generator_that_follows_its_loss_fools_the_discriminator(mode: str) ->
 def test_bad_options_are_refused_by_name(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GANLoss(**options)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("wgangp", "wgan, with gradient_penalty in the discriminator's loss"),
+        ("wgan-gp", "wgan, with gradient_penalty in the discriminator's loss"),
+        ("bce", "vanilla"),
+        ("LSGAN", "lsgan"),
+        ("ls_gan", "lsgan"),
+        ("least-squares", "lsgan"),
+        ("MSE", "lsgan"),
+        ("Hinge", "hinge"),
+    ],
+)
+def test_modes_that_have_another_name_elsewhere_are_told_theirs(theirs: Any, ours: str) -> None:
+    message = re.escape(f"mode must be one of vanilla, lsgan, wgan, hinge; got {theirs!r}, which is {ours} here")
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        GANLoss(theirs)
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        gan_loss(torch.zeros(1), torch.zeros(1), True, mode=theirs)
+
+
+def test_options_and_methods_that_have_another_name_elsewhere_are_told_theirs() -> None:
+    for theirs, ours in ("gan_mode", "mode"), ("target_real_label", "real_label"), ("target_fake_label", "fake_label"):
+        options: dict[str, Any] = {theirs: 1.0}
+        with pytest.raises(TypeError, match=f"^GANLoss has no option {theirs}: it is {ours} here$"):
+            GANLoss(**options)
+    with pytest.raises(AttributeError, match=r"^GANLoss has no get_target_tensor: it is get_labels here$"):
+        GANLoss().get_target_tensor  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'labels'"):
+        GANLoss().labels  # noqa: B018
 
 
 def test_feature_maps_of_each_scale_are_passed_over_for_its_score() -> None:
