@@ -86,6 +86,13 @@ class PerceptualLoss(Loss):
         tensor([0., 0., 0., 0.])
     """
 
+    weights: str | None
+    vgg: VGG
+    layers: tuple[str, ...]
+    layer_weights: Sequence[float] | Literal["learned"] | None
+    distance: Distance
+    input_range: tuple[float, float]
+
     def __init__(
         self,
         *,
@@ -97,7 +104,15 @@ class PerceptualLoss(Loss):
         input_range: tuple[float, float] = (-1.0, 1.0),
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
+        super().__init__(
+            weights=None if weights is None else str(weights),
+            vgg=vgg,
+            layers=tuple(layers),
+            layer_weights=layer_weights,
+            distance=distance,
+            input_range=tuple(input_range),
+            reduction=reduction,
+        )
         check_choice("vgg", vgg, VGG)
         check_choice("distance", distance, Distance)
         check_input_range(input_range)
@@ -106,11 +121,6 @@ class PerceptualLoss(Loss):
                 raise ValueError(f"layer_weights must hold {len(layers)}, one per layer; got {len(layer_weights)}")
             for weight in layer_weights:
                 check_number("layer_weights", weight, at_least=0)
-        self.vgg = vgg
-        self.layers = tuple(layers)
-        self.layer_weights = layer_weights
-        self.distance = distance
-        self.input_range = tuple(input_range)
         # In a tuple, where nn.Module does not find it: a frozen network belongs in no checkpoint and no optimizer.
         self._features = (_VGGFeatures(vgg, weights, self.layers),)
         if layer_weights == "learned":

@@ -25,7 +25,7 @@ from multitask.tasks.task import build_task
 from training import Model
 from training.data import Split
 from training.failures import say
-from training.model import buffers_kept
+from training.model import BuffersKept
 
 Batch = Mapping[str, Any]
 Attention = Literal["mtan"]
@@ -269,7 +269,7 @@ class MultiTask(Model):
     @torch.no_grad()
     def _losses_again(self, batches: list[Batch]) -> list[dict[str, Tensor]]:
         """The losses of batches as in training, without leaving a trace: batch norm's statistics stay as they are."""
-        with buffers_kept(self), self.trainer.precision_plugin.train_step_context():
+        with BuffersKept(self), self.trainer.precision_plugin.train_step_context():
             return [self._losses_of(batch) for batch in batches]
 
     def on_train_epoch_end(self) -> None:

@@ -1,4 +1,5 @@
 from .augmentation import DiffAugment
+from .coarse_to_fine import CoarseToFineGenerator
 from .data import PairedImages
 from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscriminator
 from .generators import Generator, ResNetGenerator, UNetGenerator
@@ -11,6 +12,7 @@ __version__: str
 __all__ = [
     "R1",
     "R2",
+    "CoarseToFineGenerator",
     "DiffAugment",
     "Discriminator",
     "Generator",

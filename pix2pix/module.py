@@ -139,6 +139,9 @@ class Pix2Pix(AdversarialModel):
         self.inference = as_mode(inference)
         given = without_nulls(terms)
         added = without_nulls(penalties)
+        left_out = (terms or {}).keys() - given.keys()  # a configuration may still name their weights
+        factors = {name: weight for name, weight in (weights or {}).items() if name not in left_out}
+        rising = {name: epochs for name, epochs in (ramps or {}).items() if name not in left_out}
         self.save_hyperparameters(ignore=["generator", "discriminator", "inference", *PARTS], logger=False)
         self.save_hyperparameters(
             {
@@ -177,7 +180,7 @@ class Pix2Pix(AdversarialModel):
         self.generator = generator
         self.discriminator = discriminator
         self.adversary = Adversary(gan_mode, label_smoothing, penalty_weight, added)
-        self.objective = Terms(lambda_l1, given, weights or {}, ramps or {}, weighting)
+        self.objective = Terms(lambda_l1, given, factors, rising, weighting)
         if self.objective.matches_features:
             discriminator.require_features()
         if self.objective.matches_features and augmentation is not None:

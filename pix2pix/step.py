@@ -19,7 +19,7 @@ from pix2pix.objective import GAN, Terms
 from pix2pix.schedule import learning_rate_factor
 from pix2pix.stepping import before_step
 from training import Model
-from training.model import buffers_kept
+from training.model import BuffersKept
 
 
 class AdversarialModel(Model):
@@ -69,7 +69,7 @@ class AdversarialModel(Model):
                 self.generator,
                 chunk.source,
                 use_reentrant=False,
-                context_fn=lambda: (nullcontext(), buffers_kept(self.generator)),
+                context_fn=lambda: (nullcontext(), BuffersKept(self.generator)),
             )
         require_shape(made, chunk.target)
         return made if chunk.known is None else torch.where(chunk.known, made, chunk.target)

@@ -1,8 +1,7 @@
 """The base of the applications' models, which are rebuilt from a checkpoint alone and draw their own output."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,16 +13,24 @@ from inference import read_checkpoint
 from training.data import ResumableData
 
 
-@contextmanager
-def buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Restore a module's buffers afterwards, such as the running statistics of batch norm."""
-    kept = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, before in kept:
-                buffer.copy_(before)
+class BuffersKept:
+    """Restores a module's buffers afterwards, such as the running statistics of batch norm; can be entered again.
+
+    Args:
+        module: whose buffers.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._kept: list[tuple[Tensor, Tensor]] = []
+
+    def __enter__(self) -> None:
+        self._kept = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
+
+    @torch.no_grad()
+    def __exit__(self, *error: object) -> None:
+        for buffer, before in self._kept:
+            buffer.copy_(before)
 
 
 class Model(pl.LightningModule, ABC):

@@ -206,3 +206,12 @@ def test_features_of_any_network() -> None:
         perceptual_loss(f, g[:1])
     with pytest.raises(ValueError, match="features of input and target must have the same shape"):
         perceptual_loss(f, f[::-1])
+
+
+def test_a_recipe_builds_the_same_loss_again() -> None:
+    loss = PerceptualLoss(weights=None, vgg="vgg19", layers=["relu1_1"], layer_weights=[0.5], distance="mse")
+    recipe = loss.recipe()
+    assert recipe["class_path"] == "losses.perceptual.PerceptualLoss"
+    again = PerceptualLoss(**recipe["init_args"])
+    assert again.recipe() == recipe
+    assert (again.vgg, again.layers, again.layer_weights, again.distance) == ("vgg19", ("relu1_1",), [0.5], "mse")

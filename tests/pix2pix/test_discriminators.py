@@ -1,8 +1,10 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.testing import assert_close
 
-from pix2pix import PatchDiscriminator
+from pix2pix import MultiScaleDiscriminator, PatchDiscriminator
 
 # layers: (receptive field, parameters with 6 input channels and batch norm), of the reference
 FACTS = {
@@ -80,3 +82,32 @@ def test_spectral_norm_bounds_every_convolution() -> None:
 def test_bad_options_are_refused(layers: int) -> None:
     with pytest.raises(ValueError, match=r"layers must be 0 .* to 6"):
         PatchDiscriminator(layers=layers)
+
+
+def test_feature_maps_end_in_the_scores() -> None:
+    torch.manual_seed(0)
+    for network in (
+        PatchDiscriminator(base_channels=4, layers=2, norm="instance"),
+        MultiScaleDiscriminator(base_channels=4, layers=1, scales=2),
+    ):
+        pictures = torch.rand(2, 6, 32, 32)
+        scores, maps = network(pictures), network.features(pictures)
+        for of_scale, score in zip(maps, [scores] if isinstance(scores, Tensor) else scores, strict=True):
+            assert torch.equal(of_scale[-1], score)
+    assert [feature.shape[1] for feature in PatchDiscriminator(base_channels=4, layers=2).features(pictures)[0]] == [
+        4,
+        8,
+        16,
+        1,
+    ]
+
+
+def test_each_scale_judges_the_picture_at_half_the_size_of_the_one_before() -> None:
+    torch.manual_seed(0)
+    network = MultiScaleDiscriminator(in_channels=3, base_channels=4, layers=1, norm="none", scales=3)
+    pictures = torch.rand(2, 3, 32, 32)
+    for score, judge in zip(network(pictures), network.scales, strict=True):
+        assert_close(score, judge(pictures))
+        pictures = F.avg_pool2d(pictures, 3, stride=2, padding=1, count_include_pad=False)
+    with pytest.raises(ValueError, match="scales must be at least 1; got 0"):
+        MultiScaleDiscriminator(scales=0)

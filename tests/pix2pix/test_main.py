@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from torchvision.models import vgg19
 
 from inference import open_picture
 from pix2pix.__main__ import main
@@ -43,6 +44,35 @@ def test_predict_writes_a_picture_for_every_test_input(capsys: pytest.CaptureFix
     folder = the_run("predicted") / "predictions"
     assert sorted(file.name for file in folder.iterdir()) == [f"test{index:02}.png" for index in range(3)]
     assert f"predictions: {folder}" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_configuration_for_large_pictures_trains_and_resumes() -> None:
+    """Smaller, and with random weights in the VGG."""
+    torch.save(vgg19(weights=None, init_weights=False).features.state_dict(), "vgg19.pth")
+    for split, count in {"train": 3, "val": 1, "test": 1}.items():
+        for index in range(count):
+            write_picture(Path("streets", split, f"{index}.png"), 2 * 64, 64, seed=index)
+    small = {
+        "data.root": "streets",
+        "data.load_size": "64",
+        "data.crop_size": "64",
+        "data.num_workers": "0",
+        "model.generator.init_args.base_channels": "2",
+        "model.generator.init_args.blocks": "1",
+        "model.discriminator.init_args.base_channels": "4",
+        "model.discriminator.init_args.layers": "1",
+        "trainer.precision": "32-true",
+        "model.terms.perceptual.init_args.weights": "vgg19.pth",
+        "trainer.log_every_n_steps": "1",
+        "wandb": "off",
+    }
+    words = [word for name, value in small.items() for word in (f"--{name}", value)]
+    main(["fit", "--config", "hd", *words, "--trainer.max_epochs", "1"])
+    names = [name for name in metrics_of("hd").names if name.startswith("train/G_")]
+    assert sorted(names) == ["train/G_features", "train/G_gan", "train/G_l1", "train/G_perceptual"]
+    main(["fit", "--ckpt_path", f"{the_run('hd')}/checkpoints/last.ckpt", "--trainer.max_epochs", "2"])
+    assert len(metrics_of("hd").series("train/G_features")) == 6
 
 
 # --- bad usage and bad input

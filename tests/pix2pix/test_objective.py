@@ -87,6 +87,11 @@ def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
         small_model(**options)
 
 
+def test_a_term_that_is_left_out_may_still_have_a_weight() -> None:
+    model = small_model(terms={"ssim": None}, weights={"ssim": 2.0, "gan": 0.5}, ramps={"ssim": 2})
+    assert model.objective.factors == {"gan": 0.5, "l1": 100.0}
+
+
 class Plain(Discriminator):
     """Without feature maps."""
 

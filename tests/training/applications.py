@@ -12,10 +12,18 @@ import torch
 import tests.multitask.scenes
 import tests.pix2pix.pictures
 from inference import InferenceMode, NormMode
-from losses import DBMTL, FAMO, DynamicWeightAverage, GradNorm, RandomWeighting, UncertaintyWeighting
+from losses import (
+    DBMTL,
+    FAMO,
+    DynamicWeightAverage,
+    GradNorm,
+    RandomWeighting,
+    SSIMLoss,
+    UncertaintyWeighting,
+)
 from multitask import Depth, Detection, MultiTask, Segmentation, SmallEncoder
 from multitask.module import WeightingOfTasks
-from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator
+from pix2pix import R1, DiffAugment, LeCam, PatchDiscriminator, Pix2Pix, ResNetGenerator
 from pix2pix.callbacks import GeneratorEMA
 from training import ResumableData
 
@@ -39,17 +47,18 @@ class Application:
     callbacks: Callable[[], list[pl.Callback]] = field(default=list)
 
 
-def build_pix2pix(norm: NormMode = "running") -> Pix2Pix:
+def build_pix2pix(norm: NormMode = "running", **options: Any) -> Pix2Pix:
     """With all that draws random numbers in the step, and a schedule."""
     model = Pix2Pix(
         ResNetGenerator(base_channels=4, blocks=1, dropout=0.5),
-        PatchDiscriminator(6, 4, layers=1),
+        PatchDiscriminator(6, 4, layers=1, norm="none" if "penalties" in options else "batch"),
         constant_epochs=1,
         decay_epochs=2,
         inference=InferenceMode(norm),
+        **options,
     )
     for name, tensor in model.state_dict().items():  # larger than the networks' own: differences grow faster
-        if tensor.is_floating_point() and "var" not in name:
+        if tensor.is_floating_point() and "var" not in name and name.startswith(("generator", "discriminator")):
             tensor.copy_(torch.randn_like(tensor) / 20)
     return model
 
@@ -57,6 +66,20 @@ def build_pix2pix(norm: NormMode = "running") -> Pix2Pix:
 def build_multitask(weighting: WeightingOfTasks) -> MultiTask:
     tasks = {"seg": Segmentation(3, width=4), "depth": Depth(width=4), "boxes": Detection(2, width=4, depth=1)}
     return MultiTask(SmallEncoder(width=4, blocks=0), tasks, weighting, channels=8)
+
+
+def build_objective() -> Pix2Pix:
+    """With all of the objective that has a state, draws random numbers or is not done in every step."""
+    return build_pix2pix(
+        terms={"ssim": SSIMLoss()},
+        weighting=functools.partial(GradNorm, alpha=0.5),
+        ramps={"gan": 2},
+        penalties={"lecam": LeCam(0.1), "r1": R1(0.1, every=3)},
+        augmentation=DiffAugment(),
+        d_steps=2,
+        accumulate=2,
+        clip_norm=1.0,
+    )
 
 
 WEIGHTINGS: Mapping[str, WeightingOfTasks] = {
@@ -74,6 +97,7 @@ APPLICATIONS: Mapping[str, Application] = {
         tests.pix2pix.pictures.small_data,
         lambda: [GeneratorEMA(0.9)],
     ),
+    "pix2pix-objective": Application("val/l1", build_objective, tests.pix2pix.pictures.small_data),
     **{
         name: Application("val/loss", functools.partial(build_multitask, weighting), tests.multitask.scenes.small_data)
         for name, weighting in WEIGHTINGS.items()
