@@ -45,7 +45,10 @@ class Pix2PixCommands(CommandLine):
         return {
             "generator: adversarial loss": ("train/G_gan",),
             "generator: L1": ("train/G_l1",),
-            "discriminator": ("train/D_real", "train/D_fake", "train/D_penalty"),
+            **{f"generator: {name}": (f"train/G_{name}",) for name in self.model.objective.losses if name != "l1"},
+            "discriminator": ("train/D_real", "train/D_fake", "train/D_pairs"),
+            "penalties": ("train/D_penalty", *(f"train/D_{name}" for name in self.model.adversary.penalties)),
+            "weights": ("weight/*",),
             "discriminator's mean scores": ("train/D_output_real", "train/D_output_fake"),
             "validation L1": ("val/l1",),
             "validation PSNR (dB)": ("val/psnr",),

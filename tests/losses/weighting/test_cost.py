@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deeplab import CHANNELS, DeepLab
-from losses import DBMTL, FAMO, FixedWeighting, GradNorm, Weighting
+from losses import DBMTL, FAMO, FixedWeighting, GradNorm, MatchedGradients, Weighting
 
 
 def operations(network: DeepLab, weighting: Weighting) -> int:
@@ -41,6 +41,7 @@ def test_the_count_has_what_gradnorm_does_inside_the_backward_pass(counts: tuple
 @pytest.mark.slow
 def test_db_mtl_costs_what_gradnorm_does(network: DeepLab, counts: tuple[int, int]) -> None:
     assert operations(network, DBMTL(tuple(CHANNELS))) == counts[1]
+    assert operations(network, MatchedGradients(CHANNELS, reference=next(iter(CHANNELS)))) == counts[1]
 
 
 @pytest.mark.slow
