@@ -25,6 +25,7 @@ class Run:
         seed: with which.
         config: of the fit.
         rate: its learning rate, where that is chosen out of several; None for that of the configuration.
+        steps: how many it has, where all runs have the same time; None for the epochs of the configuration.
     """
 
     out: Path
@@ -32,6 +33,7 @@ class Run:
     seed: int
     config: Config
     rate: float | None = None
+    steps: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -69,7 +71,10 @@ class Run:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "config.yaml"
-        trainer = {**self.config["trainer"], "enable_progress_bar": False}
+        trainer = self.config["trainer"] | {"enable_progress_bar": False}
+        if self.steps is not None:
+            trainer |= {"max_epochs": -1, "max_steps": self.steps}
+            trainer = with_callback(trainer, "multitask.comparison.callbacks.ValidateAtEnd")
         own = {"seed_everything": self.seed, "runs": str(self.out), "name": self.folder.name, "trainer": trainer}
         if self.rate is not None:
             own["model"] = self.config["model"] | {"lr": self.rate}
@@ -82,6 +87,12 @@ class Run:
             _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)} | only)
         except ValueError as error:
             raise ValueError(f"{self.folder.name}: {error}") from None
+
+
+def with_callback(trainer: Config, class_path: str) -> Config:
+    """Return the options of a trainer with one callback more."""
+    given = trainer.get("callbacks") or []
+    return trainer | {"callbacks": [*(given if isinstance(given, list) else [given]), {"class_path": class_path}]}
 
 
 def _multitask(command: str, words: list[str], environment: dict[str, str]) -> str:

@@ -37,7 +37,7 @@ def train_all(
         ValueError: a run fails; those that run are waited for, and no other starts.
     """
     took: list[float] = []
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = threads_of_each(jobs)
     slots = gpus_of_jobs(jobs, visible_gpus())
     waiting, running, over = deque(runs), dict[Future[float | None], tuple[Run, str | None]](), list[Run]()
     with ThreadPoolExecutor(jobs) as pool:
@@ -59,6 +59,11 @@ def train_all(
                         flush=True,
                     )
     return over
+
+
+def threads_of_each(jobs: int) -> int:
+    """Return how many threads each of several jobs has, which share the processor cores."""
+    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def _clock(seconds: float) -> timedelta:

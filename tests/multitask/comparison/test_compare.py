@@ -13,6 +13,7 @@ from losses import time_average
 from multitask.__main__ import main
 from multitask.comparison.compare import variants
 from multitask.comparison.figure import mean_of
+from multitask.comparison.run import with_callback
 from tests.training.programs import MULTITASK
 from training import Metrics
 
@@ -106,7 +107,7 @@ def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_
     assert open_picture(Path("out/compare.png")).size == (700, 800)
 
     said, code = MULTITASK.fails(capsys, *words, "--model.lr", "0.1")
-    assert "out holds a comparison of another configuration; take another folder with --out" in said
+    assert "out holds a comparison of another configuration or budget; take another folder with --out" in said
     assert code == 1
 
 
@@ -167,6 +168,13 @@ def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixtur
     assert ("seeds" in said, code) == (True, 2)
     said, code = MULTITASK.fails(capsys, "compare", "--jobs", "0")
     assert ("jobs must be at least 1; got 0" in said, code) == (True, 1)
+
+
+def test_a_callback_joins_those_of_the_configuration() -> None:
+    given = {"class_path": "multitask.One"}
+    for callbacks, before in (None, []), (given, [given]), ([given], [given]):
+        joined = with_callback({"callbacks": callbacks, "max_steps": 3}, "multitask.Two")
+        assert joined == {"callbacks": [*before, {"class_path": "multitask.Two"}], "max_steps": 3}
 
 
 def test_series_are_averaged_where_all_have_a_value() -> None:
