@@ -59,6 +59,26 @@ class Run:
         (row,) = (row for step, row in metrics.rows if step == best and "val/loss" in row)
         return {key.removeprefix("val/"): value for key, value in row.items() if key.startswith("val/")}
 
+    def length(self) -> tuple[int | None, str]:
+        """Return how many steps or epochs it has, and which of both; None where its trainer tells no epochs."""
+        if self.steps is not None:
+            return self.steps, "steps"
+        epochs = self.config["trainer"]["max_epochs"] or -1
+        return epochs if epochs > 0 else None, "epochs"
+
+    def done(self) -> int:
+        """Return how many of these it has logged to be over."""
+        try:
+            rows = Metrics(self.metrics_file()).rows
+        except ValueError:  # there is none yet, or it is being written
+            return 0
+        if not rows:
+            return 0
+        step, row = rows[-1]
+        if self.steps is None:
+            return int(row["epoch"])
+        return min(step + 1, self.steps)  # steps count from 0, but the test at the end is logged as one more
+
     def train(self, threads: int, gpu: str | None = None) -> None:
         """Train and test, from where an earlier attempt stopped.
 
