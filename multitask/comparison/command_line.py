@@ -6,6 +6,7 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
 from multitask.command_line import MultiTaskCommands
+from multitask.comparison.budget import Budget
 from multitask.comparison.compare import WEIGHTINGS, compare
 from training.configurations import with_configuration
 
@@ -16,7 +17,7 @@ DESCRIPTION = (
     "A comparison that was stopped goes on with the same command. All other options are those of `multitask fit`; "
     "every run gets them."
 )
-OWN = ("out", "seeds", "jobs", "weightings", "lrs")
+OWN = ("out", "seeds", "jobs", "weightings", "lrs", "budget")
 
 
 class CompareCommand(MultiTaskCommands):
@@ -37,7 +38,8 @@ class CompareCommand(MultiTaskCommands):
         config["model"]["tasks"] = {name: task for name, task in tasks.items() if task is not None}
         own = {name: config.pop(name) for name in OWN}
         rates = own["lrs"] or []
-        compare(config, Path(own["out"]), own["seeds"], own["jobs"], own["weightings"].split(","), rates)
+        names = own["weightings"].split(",")
+        compare(config, Path(own["out"]), own["seeds"], own["jobs"], names, rates, own["budget"])
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the comparison's own options."""
@@ -54,6 +56,11 @@ class CompareCommand(MultiTaskCommands):
             "the validation scenes. By default all have that of the model."
         )
         parser.add_argument("--lrs", type=list[float] | None, default=None, help=rates)
+        budget = (
+            "What all have alike. steps: the epochs of the configuration. time: the training time that equal weights "
+            "take for these epochs. How long a step of each takes is measured first and kept in OUT/steps.yaml."
+        )
+        parser.add_argument("--budget", type=Budget, default="steps", help=budget)
         shared = "Runs at the same time, which share the cores; each has a GPU of its own where there are several."
         parser.add_argument("--jobs", type=int, default=1, help=shared)
 

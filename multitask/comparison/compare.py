@@ -4,12 +4,14 @@ import copy
 import pkgutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import losses
+from multitask.comparison.budget import EQUAL, Budget, steps_in_same_time
 from multitask.comparison.figure import draw_comparison
 from multitask.comparison.run import Config, Run
 from multitask.comparison.schedule import nothing_more, train_all
@@ -20,8 +22,8 @@ from multitask.tasks.task import Better, build_task
 from training import Metrics
 
 STATIC = "gradnorm-static"
-CLASSES = {"equal": "FixedWeighting", "uncertainty": "UncertaintyWeighting", "gradnorm": "GradNorm"}
-WEIGHTINGS = ("equal", "grid", "uncertainty", "gradnorm", STATIC)  # what is compared unless others are named
+CLASSES = {EQUAL: "FixedWeighting", "uncertainty": "UncertaintyWeighting", "gradnorm": "GradNorm"}
+WEIGHTINGS = (EQUAL, "grid", "uncertainty", "gradnorm", STATIC)  # what is compared unless others are named
 RAISED = 3.0  # in the grid of fixed weights each task in turn weighs three times as much as the others
 
 
@@ -32,6 +34,7 @@ def compare(
     jobs: int,
     weightings: Sequence[str] = WEIGHTINGS,
     rates: Sequence[float] = (),
+    budget: Budget = "steps",
 ) -> None:
     """Train the variants of a configuration that are not trained yet, and write the tables and the figure.
 
@@ -44,9 +47,11 @@ def compare(
         rates: learning rates, > 0, of which every variant is trained with its best: tried with the seed 0, and chosen
             by the metrics on the validation scenes, see :func:`best_rates`. Those of the configuration if none is
             given.
+        budget: what all have alike: ``steps``, those of the configuration, or ``time``, that of equal weights for these
+            steps, see :func:`steps_in_same_time`.
 
     Raises:
-        ValueError: an option outside its range, a run fails, or ``out`` holds a comparison of another configuration.
+        ValueError: an option outside its range, a run fails, or ``out`` holds another comparison.
     """
     for name, value in ("seeds", seeds), ("jobs", jobs):
         if value < 1:
@@ -54,20 +59,25 @@ def compare(
     if any(rate <= 0 for rate in rates):
         raise ValueError(f"lrs must be above 0; got {','.join(f'{rate:g}' for rate in rates)}")
     trained = list(variants(config, weightings))
-    _claim(out, config)
+    _claim(out, config, budget)
+    steps = _steps(config, out, trained, jobs) if budget == "time" else {}
     tasks, better = list(config["model"]["tasks"]), better_of(config)
     best: dict[str, float] = {}
     if rates:
-        tried = {name: {rate: Run(out, name, 0, each, rate) for rate in rates} for name, each in trained}
+        tried = {
+            name: {rate: Run(out, name, 0, each, rate, steps.get(name)) for rate in rates} for name, each in trained
+        }
         train_all([run for own in tried.values() for run in own.values()], jobs, len(trained) * len(rates))
         measured = {name: {rate: run.val_metrics() for rate, run in own.items()} for name, own in tried.items()}
         best = best_rates(measured, better)
-    runs = [Run(out, name, seed, each, best.get(name)) for seed in range(seeds) for name, each in trained]
-    follow = followers if STATIC in weightings else nothing_more
+    runs = [
+        Run(out, name, seed, each, best.get(name), steps.get(name)) for seed in range(seeds) for name, each in trained
+    ]
+    follow = partial(followers, steps=steps.get(STATIC)) if STATIC in weightings else nothing_more
     over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
     static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
     results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
-    print(write_tables(out, results, better, best))
+    print(write_tables(out, results, better, best, {each.name: steps[each.name] for each in results if steps}))
     weighted = [each for names in weighted_in(config).values() for each in names]
     draw_comparison(
         out / "compare.png", tasks, weighted, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}
@@ -126,15 +136,20 @@ def _with(config: Config, weighting: str, *, tasks: Config | None = None, **opti
     return changed
 
 
-def with_static_weights(run: Run) -> Run:
-    """Return the run that keeps the average weights of a run of GradNorm from its start (Chen et al. 2018)."""
+def with_static_weights(run: Run, steps: int | None = None) -> Run:
+    """Return the run that keeps the average weights of a run of GradNorm from its start (Chen et al. 2018).
+
+    Args:
+        run: of GradNorm.
+        steps: of the run with fixed weights, as :class:`Run` has them.
+    """
     weights = losses.time_average(Metrics(run.metrics_file()).columns("weight/"))
-    return replace(run, name=STATIC, config=_with(run.config, "FixedWeighting", weights=weights))
+    return replace(run, name=STATIC, config=_with(run.config, "FixedWeighting", weights=weights), steps=steps)
 
 
-def followers(run: Run) -> list[Run]:
-    """Return the runs that need what a run has found."""
-    return [with_static_weights(run)] if run.name == "gradnorm" else []
+def followers(run: Run, steps: int | None = None) -> list[Run]:
+    """Return the runs, of so many steps, that need what a run has found."""
+    return [with_static_weights(run, steps)] if run.name == "gradnorm" else []
 
 
 def better_of(config: Config) -> dict[str, dict[str, Better]]:
@@ -143,10 +158,19 @@ def better_of(config: Config) -> dict[str, dict[str, Better]]:
     return {name: dict(cls.better) for name, cls in classes.items()}
 
 
-def _claim(out: Path, config: Config) -> None:
-    """Require that a folder holds the runs of one configuration only."""
+def _steps(config: Config, out: Path, trained: Sequence[tuple[str, Config]], jobs: int) -> dict[str, int]:
+    """The steps of all variants in the same time; fixed weights are all as fast as equal ones, which are measured."""
+    measured = {name: each for name, each in trained if not name.startswith("more-")}
+    steps = steps_in_same_time(out, {EQUAL: _with(config, "FixedWeighting")} | measured, jobs)
+    return {name: steps.get(name, steps[EQUAL]) for name in [*dict(trained), STATIC]}
+
+
+def _claim(out: Path, config: Config, budget: Budget) -> None:
+    """Require that a folder holds the runs of one configuration and one budget only."""
     file = out / "config.yaml"
-    if file.is_file() and yaml.safe_load(file.read_text()) != config:
-        raise ValueError(f"{out} holds a comparison of another configuration; take another folder with --out")
+    claim = config | {"budget": budget}
+    # A file without a budget is of a version that knew no other than steps.
+    if file.is_file() and {"budget": "steps"} | yaml.safe_load(file.read_text()) != claim:
+        raise ValueError(f"{out} holds a comparison of another configuration or budget; take another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    file.write_text(yaml.safe_dump(claim, sort_keys=False))

@@ -25,6 +25,7 @@ class Run:
         seed: with which.
         config: of the fit.
         rate: its learning rate, where that is chosen out of several; None for that of the configuration.
+        steps: how many it has, where all runs have the same time; None for the epochs of the configuration.
     """
 
     out: Path
@@ -32,6 +33,7 @@ class Run:
     seed: int
     config: Config
     rate: float | None = None
+    steps: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -57,6 +59,26 @@ class Run:
         (row,) = (row for step, row in metrics.rows if step == best and "val/loss" in row)
         return {key.removeprefix("val/"): value for key, value in row.items() if key.startswith("val/")}
 
+    def length(self) -> tuple[int | None, str]:
+        """Return how many steps or epochs it has, and which of both; None where its trainer tells no epochs."""
+        if self.steps is not None:
+            return self.steps, "steps"
+        epochs = self.config["trainer"]["max_epochs"] or -1
+        return epochs if epochs > 0 else None, "epochs"
+
+    def done(self) -> int:
+        """Return how many of these it has logged to be over."""
+        try:
+            rows = Metrics(self.metrics_file()).rows
+        except ValueError:  # there is none yet, or it is being written
+            return 0
+        if not rows:
+            return 0
+        step, row = rows[-1]
+        if self.steps is None:
+            return int(row["epoch"])
+        return min(step + 1, self.steps)  # steps count from 0, but the test at the end is logged as one more
+
     def train(self, threads: int, gpu: str | None = None) -> None:
         """Train and test, from where an earlier attempt stopped.
 
@@ -69,7 +91,10 @@ class Run:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "config.yaml"
-        trainer = {**self.config["trainer"], "enable_progress_bar": False}
+        trainer = self.config["trainer"] | {"enable_progress_bar": False}
+        if self.steps is not None:
+            trainer |= {"max_epochs": -1, "max_steps": self.steps}
+            trainer = with_callback(trainer, "multitask.comparison.callbacks.ValidateAtEnd")
         own = {"seed_everything": self.seed, "runs": str(self.out), "name": self.folder.name, "trainer": trainer}
         if self.rate is not None:
             own["model"] = self.config["model"] | {"lr": self.rate}
@@ -82,6 +107,12 @@ class Run:
             _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)} | only)
         except ValueError as error:
             raise ValueError(f"{self.folder.name}: {error}") from None
+
+
+def with_callback(trainer: Config, class_path: str) -> Config:
+    """Return the options of a trainer with one callback more."""
+    given = trainer.get("callbacks") or []
+    return trainer | {"callbacks": [*(given if isinstance(given, list) else [given]), {"class_path": class_path}]}
 
 
 def _multitask(command: str, words: list[str], environment: dict[str, str]) -> str:

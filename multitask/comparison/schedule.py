@@ -1,15 +1,14 @@
 """Which run of a comparison is trained when."""
 
 import os
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import timedelta
 
 import torch
 
+from multitask.comparison.progress import Progress
 from multitask.comparison.run import Run
 
 
@@ -21,13 +20,13 @@ def nothing_more(run: Run) -> list[Run]:
 def train_all(
     runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run], Iterable[Run]] = nothing_more
 ) -> list[Run]:
-    """Train what is not trained yet, several at a time, and print a line for each.
+    """Train what is not trained yet, several at a time, and show how far they are.
 
     Args:
         runs: in the order in which they start.
         jobs: runs at the same time, which share the processor cores; at least 1. Where there are several GPUs, several
             jobs have one each, in turn.
-        count: of all runs, for the lines.
+        count: of all runs, those that follow among them.
         follow: makes the runs that need a run that is over; they start before those that wait.
 
     Returns:
@@ -36,33 +35,28 @@ def train_all(
     Raises:
         ValueError: a run fails; those that run are waited for, and no other starts.
     """
-    took: list[float] = []
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = threads_of_each(jobs)
     slots = gpus_of_jobs(jobs, visible_gpus())
     waiting, running, over = deque(runs), dict[Future[float | None], tuple[Run, str | None]](), list[Run]()
-    with ThreadPoolExecutor(jobs) as pool:
+    with Progress(count, jobs) as progress, ThreadPoolExecutor(jobs) as pool:
         while waiting or running:
             while waiting and len(running) < jobs:
                 run, gpu = waiting.popleft(), slots.pop(0)
                 running[pool.submit(_train, run, threads, gpu)] = run, gpu
-            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                progress.start(run)
+            progress.draw()
+            for ended in wait(running, progress.every, FIRST_COMPLETED).done:
                 (run, gpu), seconds = running.pop(ended), ended.result()
                 slots.append(gpu)
                 over.append(run)
                 waiting.extendleft(follow(run))
-                if seconds is not None:
-                    took.append(seconds)
-                    left = (count - len(over)) * statistics.fmean(took) / jobs
-                    print(
-                        f"[{len(over)}/{count}] {run.folder.name}: {_clock(seconds)}"
-                        + f"; about {_clock(left)} to go" * (left > 0),
-                        flush=True,
-                    )
+                progress.end(run, seconds)
     return over
 
 
-def _clock(seconds: float) -> timedelta:
-    return timedelta(seconds=round(seconds))
+def threads_of_each(jobs: int) -> int:
+    """Return how many threads each of several jobs has, which share the processor cores."""
+    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def visible_gpus() -> list[str]:

@@ -54,6 +54,7 @@ def write_tables(
     results: Sequence[Result],
     better: Mapping[str, Mapping[str, Better]],
     rates: Mapping[str, float] | None = None,
+    steps: Mapping[str, int] | None = None,
 ) -> str:
     """Write ``compare.csv``, all numbers, and ``compare.md``; return the latter.
 
@@ -64,6 +65,7 @@ def write_tables(
         results: of all runs; those named TASK-alone are joined into one network for each task, the baseline.
         better: for each task its metrics, and whether a higher or lower value is better.
         rates: the learning rates that were chosen, by the names of the variants.
+        steps: of all variants, by their names, where all had the same time and not the same epochs.
     """
     rows = _join_alone(results, better)
     seeds = list(dict.fromkeys(row.seed for row in rows))
@@ -97,9 +99,12 @@ def write_tables(
         )
     short = _table(by_name, {name: arrows[name] for name in firsts}, headings, ends)
     whole = _table(by_name, arrows, [], {})
+    if steps:
+        note += f" All trained for the same time, in steps: {_listed(steps)}."
+    else:
+        note += " All trained for the same epochs."
     if rates:
-        chosen = ", ".join(f"{name.replace('-', ' ')} {rate:g}" for name, rate in rates.items())
-        note += f" Learning rates, the best on the validation scenes: {chosen}."
+        note += f" Learning rates, the best on the validation scenes: {_listed(rates)}."
     text = f"{short}\n\n{note}\n\nAll metrics:\n\n{whole}\n"
     (out / "compare.md").write_text(text)
     return text
@@ -141,6 +146,10 @@ def _join_alone(results: Sequence[Result], better: Mapping[str, Mapping[str, Bet
 
 def _title(name: str) -> str:
     return "each task alone" if name == ALONE else name.replace("-", " ")
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{_title(name)} {value}" for name, value in values.items())
 
 
 def _mean_and_deviation(values: Sequence[float], digits: int) -> str:

@@ -1,8 +1,7 @@
 """``multitask compare``: what is trained, and one whole comparison on small scenes."""
 
 import csv
-import sys
-from collections.abc import Iterator
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,11 @@ from losses import time_average
 from multitask.__main__ import main
 from multitask.comparison.compare import variants
 from multitask.comparison.figure import mean_of
-from tests.multitask.scenes import write_scenes
+from multitask.comparison.run import with_callback
 from tests.training.programs import MULTITASK
 from training import Metrics
 
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["multitask"])
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
-    write_scenes(tmp_path / "data", {"train": 2, "val": 1, "test": 1})
-    config = MULTITASK.config(tmp_path / "data")
-    config["model"]["tasks"].pop("boxes")
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    config["model"]["tasks"].pop("seg")
-    (tmp_path / "depth.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    yield
+pytestmark = pytest.mark.usefixtures("small_scenes")
 
 
 def model_of(name: str) -> dict[str, Any]:
@@ -120,16 +107,15 @@ def test_a_comparison_writes_its_tables_and_its_figure_and_goes_on_where_it_was_
     assert open_picture(Path("out/compare.png")).size == (700, 800)
 
     said, code = MULTITASK.fails(capsys, *words, "--model.lr", "0.1")
-    assert ("out holds a comparison of another configuration; take another folder with --out" in said, code) == (
-        True,
-        1,
-    )
+    assert "out holds a comparison of another configuration or budget; take another folder with --out" in said
+    assert code == 1
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fitted")
 def test_every_variant_has_its_best_learning_rate(capsys: pytest.CaptureFixture[str]) -> None:
     """A rate that teaches nothing loses; the trial with the best one is the run with the first seed."""
-    words = ["compare", "--config", "depth.yaml", "--out", "out", "--seeds", "2", "--jobs", "2"]
+    words = ["compare", "--config", "depth.yaml", "--out", "out", "--seeds", "2"]
     words += ["--weightings", "equal", "--lrs", "[1e-9, 0.05]", "--trainer.max_epochs", "2"]
     main(words)
     said = capsys.readouterr().out
@@ -146,6 +132,32 @@ def test_every_variant_has_its_best_learning_rate(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.slow
+def test_a_comparison_that_was_stopped_goes_on_as_if_it_had_not(
+    capsys: pytest.CaptureFixture[str], fitted: list[str]
+) -> None:
+    """It is stopped within the third of the four runs that choose the learning rates."""
+    grid = [f"{name}-lr{rate}-seed0" for name in ("depth-alone", "equal") for rate in ("0.01", "0.05")]
+    config = yaml.safe_load(Path("depth.yaml").read_text())
+    stop = {"run": grid[2], "file": "stopped"}
+    callback = {"class_path": "tests.multitask.comparison.forks.StopOnce", "init_args": stop}
+    config["trainer"] |= {"callbacks": [callback]}
+    Path("stopping.yaml").write_text(yaml.safe_dump(config))
+    words = ["compare", "--config", "stopping.yaml", "--seeds", "1", "--weightings", "equal", "--lrs", "[0.01, 0.05]"]
+
+    said, code = MULTITASK.fails(capsys, *words, "--out", "out")
+    assert (f"{grid[2]}: fit ended with {128 + signal.SIGTERM}" in said, code) == (True, 1)
+    assert fitted == grid[:3]
+    main([*words, "--out", "out"])
+    assert fitted == grid[:3] + grid[2:]  # the third goes on
+    assert [len(list(Path("out", run).glob("*/metrics.csv"))) for run in grid] == [1, 1, 1, 1]
+
+    main([*words, "--out", "undisturbed"])
+    assert fitted[5:] == grid
+    for file in ("compare.csv", "compare.md"):
+        assert Path("out", file).read_text() == Path("undisturbed", file).read_text()
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     said, code = MULTITASK.fails(capsys, "compare", "--config", "small.yaml", "--out", "out", "--model.channels", "0")
     assert code == 1
@@ -156,6 +168,13 @@ def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixtur
     assert ("seeds" in said, code) == (True, 2)
     said, code = MULTITASK.fails(capsys, "compare", "--jobs", "0")
     assert ("jobs must be at least 1; got 0" in said, code) == (True, 1)
+
+
+def test_a_callback_joins_those_of_the_configuration() -> None:
+    given = {"class_path": "multitask.One"}
+    for callbacks, before in (None, []), (given, [given]), ([given], [given]):
+        joined = with_callback({"callbacks": callbacks, "max_steps": 3}, "multitask.Two")
+        assert joined == {"callbacks": [*before, {"class_path": "multitask.Two"}], "max_steps": 3}
 
 
 def test_series_are_averaged_where_all_have_a_value() -> None:

@@ -1,6 +1,7 @@
 """The order in which runs are trained, without training anything."""
 
 import threading
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from multitask.comparison.run import Run
 from multitask.comparison.schedule import gpus_of_jobs, train_all
+from tests.multitask.comparison.test_progress import Terminal
 
 
 @dataclass
@@ -23,6 +25,12 @@ class Pretended:
     @property
     def folder(self) -> Path:
         return Path("out", self.name)
+
+    def length(self) -> tuple[int, str]:
+        return 1, "epochs"
+
+    def done(self) -> int:
+        return 0
 
     def test_metrics(self) -> dict[str, float]:
         return {"loss": 1.0} if self.trained else {}
@@ -93,6 +101,13 @@ def test_a_run_sees_its_gpu_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     run.train(3, "5")
     run.train(3)
     assert seen == [{"OMP_NUM_THREADS": "3", "CUDA_VISIBLE_DEVICES": "5"}, {"OMP_NUM_THREADS": "3"}]
+
+
+def test_a_terminal_shows_what_runs() -> None:
+    with redirect_stdout(Terminal()) as terminal:
+        train_all(pretend("one", "two", "three"), 1, 3)
+    assert "0 of 3 over, 2 waiting" in terminal.getvalue()
+    assert "1 of 3 over, 1 waiting, about 0:00:00 to go" in terminal.getvalue()
 
 
 def test_after_a_failure_nothing_starts() -> None:

@@ -66,7 +66,15 @@ def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
     table = write_tables(tmp_path, [each for each in results() if each.seed == 0], BETTER).splitlines()
     assert table[3] == "| equal | 0.600 | 2.000 | 12.5 |"
     assert table[0] == "| weighting | seg/miou ↑ | depth/abs ↓ | Δm (%) ↑ |"
-    assert table[5] == "One seed."
+    assert table[5] == "One seed. All trained for the same epochs."
+
+
+def test_the_table_says_the_steps_of_the_same_time(tmp_path: Path) -> None:
+    table = write_tables(
+        tmp_path, results(), BETTER, {"equal": 0.01}, {"seg-alone": 2000000, "equal": 900}
+    ).splitlines()
+    assert " All trained for the same time, in steps: seg alone 2000000, equal 900. Learning rates, " in table[5]
+    assert table[5].endswith("validation scenes: equal 0.01.")
 
 
 def test_the_interval_is_students() -> None:

@@ -1,0 +1,52 @@
+"""Real runs of a comparison without the seconds in which a new process imports everything."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+
+from multitask.__main__ import main
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["multitask.command_line", "multitask.data", "multitask.tasks", __name__])
+
+
+def fit_in_a_fork(command: str, words: list[str], environment: dict[str, str]) -> None:
+    """Stands for ``multitask.comparison.run._multitask``: the same in a fork of a process that has imported it all.
+
+    For one job at a time: a thread that starts a process asks after those of other threads, which then miss their end.
+    """
+    process = FORKS.Process(target=_fit, args=([command, *words], environment))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise ValueError(f"{command} ended with {process.exitcode}")
+
+
+def _fit(words: list[str], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    main(words)
+
+
+class StopOnce(pl.Callback):
+    """Stop a run in its first epoch, as a user would; not if a file is there, which it leaves.
+
+    Args:
+        run: the name of its folder.
+        file: that it leaves.
+    """
+
+    def __init__(self, run: str, file: str) -> None:
+        self.run = run
+        self.file = Path(file)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        if self.run in Path(str(trainer.log_dir)).parts and not self.file.exists():
+            self.file.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
