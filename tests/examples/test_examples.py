@@ -118,7 +118,7 @@ def test_weights_of_uncertainty_are_drawn_for_each_start(tmp_path: Path) -> None
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["all 0", "seg 1"]
     weights = [float(line.split("|")[2]) for line in table.splitlines()[2:]]
     assert weights[0] / weights[1] == pytest.approx(math.e, rel=0.1)
-    assert open_picture(tmp_path / "weights.png").pixels.std() > 1
+    assert open_picture(tmp_path / "weights.png").read().std() > 1
 
 
 def test_a_weight_has_settled_when_it_stays_where_its_loss_wants_it(tmp_path: Path) -> None:
