@@ -92,6 +92,7 @@ from losses.segmentation import (
     dice_loss,
     tversky_loss,
 )
+from losses.shift_tolerant import ShiftTolerantL1Loss, shift_tolerant_l1_loss
 from losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
 from losses.sum import SumLoss, sum_loss
 from losses.total_variation import TotalVariationLoss, total_variation_loss
@@ -178,6 +179,7 @@ __all__ = [
     "RelativisticGANLoss",
     "SILogLoss",
     "SSIMLoss",
+    "ShiftTolerantL1Loss",
     "SmoothL1Loss",
     "SumLoss",
     "TotalVariationLoss",
@@ -230,6 +232,7 @@ __all__ = [
     "probability_l1_loss",
     "relativistic_gan_loss",
     "rmse_loss",
+    "shift_tolerant_l1_loss",
     "silog_loss",
     "smooth_l1_loss",
     "ssim_loss",

@@ -153,6 +153,7 @@ SNAKE_CASE = {
     "RelativisticGANLoss": "relativistic_gan_loss",
     "SILogLoss": "silog_loss",
     "SSIMLoss": "ssim_loss",
+    "ShiftTolerantL1Loss": "shift_tolerant_l1_loss",
     "SmoothL1Loss": "smooth_l1_loss",
     "SumLoss": "sum_loss",
     "TotalVariationLoss": "total_variation_loss",
@@ -367,6 +368,7 @@ CASES = [
     ),
     case("TotalVariationLoss", lambda: (seeded(2, 3, 4, 5),)),
     case("FocalFrequencyLoss", lambda: pictures(4), nothing=masked, exact_gradient=False),
+    case("ShiftTolerantL1Loss", lambda: pictures(5), nothing=masked),
     case("SSIMLoss", lambda: pictures(12)),
     case("MSSSIMLoss", lambda: pictures(22), options={"scale_weights": [0.3, 0.7]}),
     Case(

@@ -105,6 +105,7 @@ BAD_OPTIONS = [
     ("GeneralizedDiceLoss", {"smooth": -1}, "smooth must"),
     ("FocalFrequencyLoss", {"alpha": -1}, "alpha must be a finite number at least 0; got -1"),
     ("LeCamPenalty", {"decay": 1.5}, "decay must be a finite number at least 0 and at most 1; got 1.5"),
+    ("ShiftTolerantL1Loss", {"max_shift": -1}, "max_shift must be a finite number at least 0; got -1"),
     ("SSIMLoss", {"input_range": (1, 0)}, r"input_range must be two numbers, .* got \(1, 0\)"),
     ("MSSSIMLoss", {"input_range": (0, 0)}, "input_range must be two numbers"),
     ("MSSSIMLoss", {"scale_weights": []}, "scale_weights must hold one weight per scale, at least one; got none"),

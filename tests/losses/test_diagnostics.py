@@ -83,6 +83,11 @@ CHANCE = [
         9.0,
     ),
     (losses.TotalVariationLoss(), (torch.empty(1, 1, 4, 4),), 0.0),
+    (  # the mean is 2; two of three columns are left where the third, with an error of 4, is moved out
+        losses.ShiftTolerantL1Loss(max_shift=1),
+        (torch.empty(1, 1, 3, 3), torch.tensor([[[[0.0, 0.0, 6.0]] * 3]])),
+        2.0,
+    ),
     (losses.SSIMLoss(), (torch.empty(1, 1, 16, 16), torch.full((1, 1, 16, 16), 0.5)), 0.0),
     (
         losses.VAELoss(),

@@ -24,6 +24,7 @@ MASKED = (
     "berhu_loss",
     "gradient_matching_loss",
     "focal_frequency_loss",
+    "shift_tolerant_l1_loss",
 )
 
 
@@ -73,6 +74,7 @@ MASKED = (
         ),
         (lambda: losses.silog_loss(X, X), "target must be above 0, a depth, where the mask is True; got 0"),
         (lambda: losses.gradient_matching_loss(X[0, 0], X[0, 0]), r"N x ... x H x W; got \(4, 4\)"),
+        (lambda: losses.shift_tolerant_l1_loss(X, X, max_shift=4), r"larger than max_shift, 4; got \(2, 3, 4, 4\)"),
         (lambda: losses.lovasz_loss(X, X + 0.5), "target must be 0 or 1, or -100 to ignore, in a region"),
         (lambda: losses.lovasz_loss(X[:, :1], Y), r"one class, whose softmax is always 1.*target.*\(2, 1, 4, 4\)"),
         (
