@@ -5,6 +5,7 @@ from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscrim
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
 from .penalties import R1, R2, LeCam, Penalty
+from .registration import RegistrationLoss
 from .translator import Translator
 
 __version__: str
@@ -22,6 +23,7 @@ __all__ = [
     "PatchDiscriminator",
     "Penalty",
     "Pix2Pix",
+    "RegistrationLoss",
     "ResNetGenerator",
     "Translator",
     "UNetGenerator",
