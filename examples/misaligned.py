@@ -84,13 +84,7 @@ def train(root: Path, terms: dict[str, Loss | None], seed: int, epochs: int) -> 
     return found["test/l1"], ((made.permute(1, 2, 0) + 1) * 127.5).round().byte().numpy()
 
 
-def main(
-    out: Path = Path("runs/misaligned"),
-    shifts: Sequence[int] = (0, 2, 4, 6),
-    seeds: int = 3,
-    epochs: int = 20,
-    pairs: int = 200,
-) -> str:
+def main(out: Path, shifts: Sequence[int] = (0, 2, 4, 6), seeds: int = 3, epochs: int = 20, pairs: int = 200) -> str:
     """Train everything, write the table and the pictures, and return the table."""
     found, rows = {}, []
     for shift in shifts:
@@ -116,11 +110,10 @@ def tabulate(found: Found, shifts: Sequence[int], seeds: int) -> str:
         cells = []
         for shift in shifts:
             values = [found[shift, name, seed] for seed in range(seeds)]
-            deviation = f" ± {statistics.stdev(values):.4f}" if seeds > 1 else ""
-            cells.append(f"{statistics.fmean(values):.4f}{deviation}")
+            cells.append(f"{statistics.fmean(values):.4f}" + f" ± {statistics.stdev(values):.4f}" * (seeds > 1))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    print(main())
+    print(main(Path("runs/misaligned")))
