@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from inference import DataError
+from pix2pix.data.color_areas import middles
 from pix2pix.data.pairs import SideBySide
 
 if TYPE_CHECKING:
@@ -116,56 +116,6 @@ def draw_pairs(folder: Path, size: int, hints: bool = False) -> None:
     (folder / "LICENSE").write_text(license_text)
     dots = " and dots of the colors" if hints else ""
     (folder / "LICENSE-NOTE.txt").write_text(LICENSE_NOTE.format(size=size, dots=dots))
-
-
-def middles(picture: NDArray[np.uint8], radius: int) -> list[tuple[int, int]]:
-    """Return the row and column where each area of one color, but white and black, is widest.
-
-    Args:
-        picture: height x width x channels.
-        radius: areas in which no square of 2 * radius + 1 pixels has room are left out.
-    """
-    areas = _areas(picture)
-    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
-    inside = np.ones(areas.shape, bool)
-    depth = np.zeros(areas.shape, int)  # how many pixels it is to the nearest border of its area
-    while True:
-        inside = inside & np.all([_shifted(np.where(inside, areas, -1), *step) == areas for step in around], axis=0)
-        if not inside.any():
-            break
-        depth += inside
-    found = []
-    plain = (picture == picture[..., :1]).all(2) & np.isin(picture[..., 0], (0, 255))
-    for area in np.unique(areas[(depth >= radius) & ~plain]):
-        within = areas == area
-        deepest = np.argwhere(within & (depth == depth[within].max()))
-        nearest = np.abs(deepest - deepest.mean(0)).sum(1).argmin()  # to their middle
-        found.append((int(deepest[nearest, 0]), int(deepest[nearest, 1])))
-    return found
-
-
-def _areas(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Number the areas of one color: pixels that touch, side by side, have the number of one of them."""
-    numbers = np.arange(picture[..., 0].size).reshape(picture.shape[:2])
-    neighbors = ((0, 1), (0, -1), (1, 0), (-1, 0))
-    same = [
-        (_shifted(picture, *step, fill=0) == picture).all(2) & (_shifted(numbers, *step) >= 0) for step in neighbors
-    ]
-    while True:
-        lower = numbers
-        for step, alike in zip(neighbors, same, strict=True):
-            lower = np.where(alike, np.minimum(lower, _shifted(lower, *step)), lower)
-        lower = lower.ravel()[lower]  # the number of the pixel whose number it has: long areas take few rounds
-        if (lower == numbers).all():
-            return numbers
-        numbers = lower
-
-
-def _shifted(array: NDArray[Any], rows: int, columns: int, fill: int = -1) -> NDArray[Any]:
-    """Return an array moved by at most one row and column; what comes in is ``fill``."""
-    padded = np.pad(array, [(1, 1), (1, 1), *[(0, 0)] * (array.ndim - 2)], constant_values=fill)
-    height, width = array.shape[:2]
-    return padded[1 - rows : 1 - rows + height, 1 - columns : 1 - columns + width]
 
 
 def split_of(first_code_point: int) -> str:

@@ -100,7 +100,7 @@ def test_stopped_while_drawing_it_leaves_nothing(tmp_path: Path, monkeypatch: py
 
 
 def test_another_process_that_was_faster_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def draw(folder: Path, size: int) -> None:
+    def draw(folder: Path, size: int, hints: bool) -> None:
         (folder / "ours").touch()
         theirs = tmp_path / f"{size}"
         write_picture(theirs / "train" / "theirs.png", 2 * size, size)
@@ -108,6 +108,20 @@ def test_another_process_that_was_faster_is_no_error(tmp_path: Path, monkeypatch
     monkeypatch.setattr(module, "draw_pairs", draw)
     Emoji(tmp_path, "train", SIZE)
     assert [file.name for file in tmp_path.glob("**/*") if file.is_file()] == ["theirs.png"]
+
+
+def test_hints_say_the_colors_in_the_drawing(tmp_path: Path) -> None:
+    Emoji(tmp_path, "train", 64, hints=True)
+    Emoji(tmp_path, "train", 64)
+    lemon = next((tmp_path / "64").glob("*/1F34B.png"))
+    plain, hinted = (
+        open_picture(tmp_path / folder / lemon.parent.name / lemon.name).read() for folder in ("64", "64-hints")
+    )
+    assert (plain[:, 64:] == hinted[:, 64:]).all()  # the target
+    changed = (plain[:, :64] != hinted[:, :64]).any(2)
+    assert 9 <= changed.sum() <= 9 * 6  # a few squares of 3 x 3 ...
+    assert (hinted[:, :64][changed] == hinted[:, 64:][changed]).all()  # ... of the color that is there
+    assert "dots of the colors" in (tmp_path / "64-hints" / "LICENSE-NOTE.txt").read_text()
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
