@@ -7,12 +7,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 
-def middles(picture: NDArray[np.uint8], radius: int) -> list[tuple[int, int]]:
-    """Return the row and column where each area of one color, but white and black, is widest.
+def middles(picture: NDArray[np.uint8], least: int) -> list[tuple[int, int, int]]:
+    """Find where each area of one color, but white and black, is widest.
 
     Args:
         picture: height x width x channels.
-        radius: areas in which no square of 2 * radius + 1 pixels has room are left out.
+        least: areas in which no square of 2 * least + 1 pixels has room are left out.
+
+    Returns:
+        Row, column and radius of the largest square around them that the area has room for, 2 * radius + 1 pixels wide.
     """
     areas = _areas(picture)
     inside = (_around(areas, -1) == areas[..., None, None]).all((2, 3))
@@ -22,11 +25,12 @@ def middles(picture: NDArray[np.uint8], radius: int) -> list[tuple[int, int]]:
         depth += inside
     found = []
     plain = (picture == picture[..., :1]).all(2) & np.isin(picture[..., 0], (0, 255))
-    for area in np.unique(areas[(depth >= radius) & ~plain]):
+    for area in np.unique(areas[(depth >= least) & ~plain]):
         within = areas == area
-        deepest = np.argwhere(within & (depth == depth[within].max()))
+        radius = int(depth[within].max())
+        deepest = np.argwhere(within & (depth == radius))
         nearest = np.abs(deepest - deepest.mean(0)).sum(1).argmin()  # to their middle
-        found.append((int(deepest[nearest, 0]), int(deepest[nearest, 1])))
+        found.append((int(deepest[nearest, 0]), int(deepest[nearest, 1]), radius))
     return found
 
 

@@ -43,8 +43,8 @@ class Emoji(SideBySide):
         root: where the pictures are kept.
         split: train, val or test.
         size: their height and width in pixels, at least 16.
-        hints: whether each area of one color but white, in which a square of a twentieth of ``size`` has room, has a
-            square of its color in the drawing, where it is widest.
+        hints: whether each area of one color but black and white has a square of its color in the drawing, where it is
+            widest: of 5 x 5 pixels where ``size`` is 64, or 3 x 3 where it has no room for more, or none.
 
     Raises:
         ValueError: ``size`` is below 16.
@@ -107,8 +107,8 @@ def draw_pairs(folder: Path, size: int, hints: bool = False) -> None:
         drawn_before.add(pair.tobytes())
         if hints:
             colored_half = np.asarray(pair)[:, size:]
-            for row, column in middles(colored_half, radius := size // 40):
-                color = tuple(colored_half[row, column].tolist())
+            for row, column, room in middles(colored_half, least=max(1, size // 64)):
+                color, radius = tuple(colored_half[row, column].tolist()), min(room, max(1, size // 25))
                 square = (column - radius, row - radius, column + radius, row + radius)
                 ImageDraw.Draw(pair).rectangle(square, fill=color)
         points = glyphs[glyph]
