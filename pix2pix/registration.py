@@ -9,17 +9,20 @@ from torch.nn import functional as F
 from losses import l1_loss
 from losses.convention import Loss, Reduction, check_number, check_same_shape, full_precision, reduce
 
+DRIFT = 1e-3  # enough to tell apart fields that align equally well
+
 
 class RegistrationLoss(Loss):
     r"""L1 after a small network has aligned G's output with the target (RegGAN, Kong et al. 2021).
 
-    .. math:: \mathrm{mean} |G(x) \circ (\mathrm{id} + \phi) - y| + s \, \mathrm{mean} \lVert \nabla \phi \rVert^2,
-              \quad \phi = R(G(x), y)
+    .. math:: \mathrm{mean} |G(x) \circ (\mathrm{id} + \phi) - y|
+              + s \, \mathrm{mean} (\lVert \nabla \phi \rVert^2 + 10^{-3} \lVert \phi \rVert^2), \quad \phi = R(G(x), y)
 
     R sees output and target, and predicts for each pixel where in the output to look, in pixels. It learns together
     with G, by the same loss and with G's optimizer; its weights are in the checkpoint of the training, and nobody needs
     them afterwards. Shifts, small turns and bends between the pictures of a pair, which differ from pair to pair, then
-    cost nothing, so that G need not blur what it cannot foresee. What all pairs have alike G learns as it is.
+    cost next to nothing, so that G need not blur what it cannot foresee. The last term, which the paper does not have,
+    keeps G's pictures in the middle of the shifts: else nothing said where they lie.
 
     Args:
         channels: of the target.
@@ -86,7 +89,7 @@ class RegistrationLoss(Loss):
         field = self.field(input, target)
         error = l1_loss(warp(input, field), target, mask=known, reduction="none").flatten(1).sum(1)
         count = known.expand_as(target).flatten(1).sum(1).clamp_min(1)
-        return reduce(error / count + self.smoothness * roughness(field), self.reduction)
+        return reduce(error / count + self.smoothness * (roughness(field) + DRIFT * length(field)), self.reduction)
 
     def field(self, input: Tensor, target: Tensor) -> Tensor:
         """Predict the shifts that align ``input`` with ``target``, N x 2 x H x W: columns, then rows, in pixels."""
@@ -114,3 +117,8 @@ def roughness(field: Tensor) -> Tensor:
     """Return the mean squared change of a field N x 2 x H x W from pixel to pixel, along both axes, for each: N."""
     down, right = (field.diff(dim=dim).square().flatten(1) for dim in (-2, -1))
     return down.sum(1) / max(down.shape[1], 1) + right.sum(1) / max(right.shape[1], 1)  # one row has no change: 0
+
+
+def length(field: Tensor) -> Tensor:
+    """Return the mean squared length of the shifts of a field N x 2 x H x W, for each: N."""
+    return field.square().sum(1).flatten(1).mean(1)

@@ -5,12 +5,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 import pix2pix.__main__
-from examples import dcgan, gradnorm_loop, multiscale_hinge, own_layout, own_task, shapes, uncertainty_weights
+from examples import (
+    dcgan,
+    gradnorm_loop,
+    misaligned,
+    multiscale_hinge,
+    own_layout,
+    own_task,
+    shapes,
+    uncertainty_weights,
+)
 from examples.own_generator import DilatedGenerator
 from inference import open_picture
 from pix2pix import Pix2Pix
@@ -130,3 +140,31 @@ def test_a_weight_has_settled_when_it_stays_where_its_loss_wants_it(tmp_path: Pa
     metrics = Metrics(tmp_path / "metrics.csv")
     assert uncertainty_weights.asked_for(metrics, "depth")[0] == (0, 2.0)  # 1 / L of an L1
     assert uncertainty_weights.settled(metrics, "depth") == 3
+
+
+@pytest.mark.slow
+@training
+def test_misaligned_pairs_are_compared(tmp_path: Path) -> None:
+    table = misaligned.main(tmp_path, shifts=(0, 3), seeds=1, epochs=1, pairs=12)
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == list(misaligned.losses_of_pairs())
+    values = [float(cell.split("±")[0]) for line in table.splitlines()[2:] for cell in line.split("|")[2:4]]
+    assert all(0 < value < 1 for value in values)
+    assert open_picture(tmp_path / "pictures.png").size == (2 * 64, 4 * 64)
+
+
+def test_the_pairs_of_training_alone_are_misaligned(tmp_path: Path) -> None:
+    """As the drawings are white at their borders, a shift of the colors is a roll."""
+    misaligned.write_pairs(tmp_path, 3, {"train": 4, "test": 4})
+    moves = {}
+    for split in "train", "test":
+        for index, (outlines, filled) in enumerate(shapes.draw_pairs(split, 4)):
+            pair = open_picture(tmp_path / split / f"{index:03}.png").read()
+            assert (pair[:, :64] == np.asarray(outlines)).all()
+            (moves[split, index],) = (
+                (down, right)
+                for down in range(-3, 4)
+                for right in range(-3, 4)
+                if (np.roll(np.asarray(filled), (down, right), (0, 1)) == pair[:, 64:]).all()
+            )
+    assert {move for (split, _), move in moves.items() if split == "test"} == {(0, 0)}
+    assert len({move for (split, _), move in moves.items() if split == "train"}) > 1

@@ -1,5 +1,6 @@
 """L1 after alignment."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from inference import build
 from losses import l1_loss
 from losses.convention import Loss
 from pix2pix import RegistrationLoss
-from pix2pix.registration import roughness, warp
+from pix2pix.registration import length, roughness, warp
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer, small_model
 
@@ -49,6 +50,23 @@ def test_roughness_by_hand() -> None:
     field[1, 1, 1] = 3.0  # one row of three is moved: half of the changes are 0 and half are of 3 pixels
     assert_close(roughness(field), torch.tensor([0.5, 9 / 2]))
     assert roughness(torch.ones(1, 2, 1, 1)).item() == 0
+
+
+def test_length_by_hand() -> None:
+    field = torch.zeros(2, 2, 1, 2)
+    field[0, :, 0, 0] = torch.tensor([3.0, 4.0])
+    assert_close(length(field), torch.tensor([12.5, 0.0]))
+
+
+def test_a_shift_of_all_costs_a_little() -> None:
+    """Of fields that align equally well the shortest is the best."""
+    loss = RegistrationLoss(2, smoothness=2.0, max_shift=4.0).double()
+    last = loss.network[-1]
+    assert isinstance(last, torch.nn.Conv2d)
+    assert last.bias is not None
+    torch.nn.init.constant_(last.bias, math.atanh(0.75))  # 3 pixels along both axes, everywhere
+    flat = torch.zeros(1, 2, 16, 16, dtype=torch.float64)
+    assert loss(flat, flat).item() == pytest.approx(2 * 1e-3 * (9 + 9))
 
 
 def test_it_begins_as_l1_of_each_picture() -> None:
