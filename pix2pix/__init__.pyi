@@ -5,6 +5,7 @@ from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscrim
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
 from .penalties import R1, R2, LeCam, Penalty
+from .perceptual import Lite0PerceptualLoss
 from .translator import Translator
 
 __version__: str
@@ -17,6 +18,7 @@ __all__ = [
     "Discriminator",
     "Generator",
     "LeCam",
+    "Lite0PerceptualLoss",
     "MultiScaleDiscriminator",
     "PairedImages",
     "PatchDiscriminator",
