@@ -6,9 +6,11 @@ from typing import Any
 
 import yaml
 
+FILE = "config.yaml"
+
 
 def claim(out: Path, configuration: Mapping[str, Any], defaults: Mapping[str, Any], remedy: str) -> None:
-    """Require that a folder is empty or holds the runs of a configuration, and write the latter to ``config.yaml``.
+    """Require that a folder is empty or holds the runs of a configuration, and write the latter into it.
 
     Args:
         out: the folder, which is made if it is missing.
@@ -19,7 +21,7 @@ def claim(out: Path, configuration: Mapping[str, Any], defaults: Mapping[str, An
     Raises:
         ValueError: the folder holds the runs of another configuration.
     """
-    file = out / "config.yaml"
+    file = out / FILE
     if file.is_file() and {**defaults, **yaml.safe_load(file.read_text())} != dict(configuration):
         raise ValueError(f"{out} {remedy}; take another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
