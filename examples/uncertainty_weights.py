@@ -16,9 +16,9 @@ from pathlib import Path
 import yaml
 
 from losses.figures.style import logarithmic_if_wide, new_panels
-from multitask.comparison.run import Config, Run
-from multitask.comparison.schedule import train_all
 from training import Metrics
+from training.comparison.run import Config, Run
+from training.comparison.schedule import train_all
 
 ROOMS = Path(__file__).parents[1] / "configs" / "multitask" / "rooms.yaml"
 TASKS = {"seg": "categorical", "depth": "laplace", "boxes": "categorical"}  # with the likelihoods of their losses
@@ -47,7 +47,7 @@ def main(
         starts: the log variances of each training, by what it is called.
     """
     configurations = [configuration(start, epochs, batches) for start in starts.values()]
-    runs = [Run(out, f"start-{number}", 0, config) for number, config in enumerate(configurations)]
+    runs = [Run("multitask", out, f"start-{number}", 0, config) for number, config in enumerate(configurations)]
     train_all(runs, jobs=2, count=len(runs))
     found = {start: Metrics(run.metrics_file()) for start, run in zip(starts, runs, strict=True)}
     tests = {start: run.test_metrics() for start, run in zip(starts, runs, strict=True)}

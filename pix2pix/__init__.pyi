@@ -5,6 +5,7 @@ from .discriminators import Discriminator, MultiScaleDiscriminator, PatchDiscrim
 from .generators import Generator, ResNetGenerator, UNetGenerator
 from .module import Pix2Pix
 from .penalties import R1, R2, LeCam, Penalty
+from .perceptual import Lite0PerceptualLoss
 from .registration import RegistrationLoss
 from .translator import Translator
 
@@ -18,6 +19,7 @@ __all__ = [
     "Discriminator",
     "Generator",
     "LeCam",
+    "Lite0PerceptualLoss",
     "MultiScaleDiscriminator",
     "PairedImages",
     "PatchDiscriminator",

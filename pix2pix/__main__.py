@@ -24,6 +24,10 @@ COMMANDS = {
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
         "pix2pix.modes:ModesCommand",
     ),
+    "ablate": Command(
+        "Train variants of one configuration with several seeds, score them, and write a page.",
+        "pix2pix.ablation.command_line:AblateCommand",
+    ),
     "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
 }
 

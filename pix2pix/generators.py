@@ -83,6 +83,8 @@ class UNetGenerator(Generator):
             levels - 5 that follow the innermost. It is the generator's only noise. 0 for none.
         upsampling: ``transposed`` convolutions as in the paper; or ``resize`` (nearest, then a 3 x 3 convolution),
             which leaves no checkerboard pattern (Odena et al. 2016).
+        skips: whether each level of the decoder sees the encoder's features of its size beside those of the level
+            below; without them it is the paper's encoder-decoder, with half the channels into these levels.
 
     Raises:
         ValueError: fewer than 2 levels, or an unknown ``norm`` or ``upsampling``.
@@ -97,12 +99,14 @@ class UNetGenerator(Generator):
         norm: Norm = "batch",
         dropout: float = 0.5,
         upsampling: Upsampling = "transposed",
+        skips: bool = True,
     ) -> None:
         if levels < 2:
             raise ValueError(f"levels must be at least 2; got {levels}")
         super().__init__(in_channels, out_channels, stride=2**levels)
         channels = [base_channels * min(2**level, 8) for level in range(levels)]
         bias = needs_bias(norm)
+        self.skips = skips
 
         self.encoder = nn.ModuleList()
         for level, width in enumerate(channels):
@@ -118,7 +122,7 @@ class UNetGenerator(Generator):
         self.decoder = nn.ModuleList()
         for level in reversed(range(levels)):
             innermost, outermost = level == levels - 1, level == 0
-            before = channels[level] if innermost else 2 * channels[level]  # the skip doubles them
+            before = 2 * channels[level] if skips and not innermost else channels[level]  # the skip doubles them
             width = out_channels if outermost else channels[level - 1]
             up = nn.Sequential(nn.ReLU(), *upsample(before, width, upsampling, bias or outermost))
             if outermost:
@@ -134,13 +138,13 @@ class UNetGenerator(Generator):
     def forward(self, x: Tensor) -> Tensor:
         """Translate pictures N x in_channels x H x W in [-1, 1]; H and W multiples of 2**levels."""
         self.check(x)
-        skips = []
+        encoded = []
         for down in self.encoder:
             x = down(x)  # half the size at each level
-            skips.append(x)
-        x = self.decoder[0](skips.pop())  # innermost: nothing beside it to skip to
+            encoded.append(x)
+        x = self.decoder[0](encoded.pop())  # innermost: nothing beside it to skip to
         for up in self.decoder[1:]:
-            x = up(torch.cat([skips.pop(), x], dim=1))  # twice the size at each level
+            x = up(torch.cat([encoded.pop(), x], dim=1) if self.skips else x)  # twice the size at each level
         return x
 
 

@@ -1,15 +1,16 @@
 """How many steps each variant of a comparison has, if all have the same time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 import yaml
 
-from multitask.comparison.run import Config, Run, with_callback
-from multitask.comparison.schedule import gpus_of_jobs, threads_of_each, visible_gpus
 from training import Metrics
+from training.comparison.run import Config, Run, with_callback
+from training.comparison.schedule import gpus_of_jobs, threads_of_each, visible_gpus
 
 Budget = Literal["steps", "time"]
 EQUAL = "equal"  # the variant whose time all have
@@ -39,7 +40,7 @@ def steps_in_same_time(out: Path, variants: Mapping[str, Config], jobs: int) -> 
     known = yaml.safe_load(file.read_text()) if file.is_file() else {}
     for name, config in variants.items():
         if name not in known:
-            seconds, steps = measure(Run(out, name, 0, config), jobs)
+            seconds, steps = measure(Run("multitask", out, name, 0, config), jobs)
             if name != EQUAL:
                 steps = max(1, round(known[EQUAL]["steps"] * known[EQUAL]["seconds"] / seconds))
             known[name] = {"seconds": seconds, "steps": steps}
@@ -58,7 +59,7 @@ def measure(run: Run, jobs: int) -> tuple[float, int]:
     trainer = with_callback(run.config["trainer"], "multitask.comparison.callbacks.StepTimer")
     trainer |= {"limit_val_batches": 0, "enable_checkpointing": False}
     with TemporaryDirectory() as folder:
-        trial = Run(Path(folder), run.name, run.seed, run.config | {"trainer": trainer, "wandb": "off"})
+        trial = replace(run, out=Path(folder), config=run.config | {"trainer": trainer, "wandb": "off"})
         trial.train(threads_of_each(jobs), gpus_of_jobs(jobs, visible_gpus())[0])
         found = Metrics(trial.metrics_file()).last("run/")
     return found["seconds"], int(found["steps"])

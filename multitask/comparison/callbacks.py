@@ -1,4 +1,4 @@
-"""What the runs of a comparison need that have the same time instead of the same epochs."""
+"""How long a step of a run takes."""
 
 import time
 
@@ -38,18 +38,6 @@ class StepTimer(pl.Callback):
         """Require that there was a measurement."""
         if not self._done:
             raise ValueError(f"the budget time needs runs of more than {WARM_UP + MEASURED} steps to measure one")
-
-
-class ValidateAtEnd(pl.Callback):
-    """Validate after the last of ``max_steps``, also in the middle of an epoch, which Lightning would not."""
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
-    ) -> None:
-        """Let the run stop as if it stopped early: then Lightning validates, and the checkpoints see the metrics."""
-        if trainer.global_step == trainer.max_steps:
-            trainer.check_val_every_n_epoch = 1  # whatever the number of this epoch
-            trainer.should_stop = True
 
 
 def _now() -> float:

@@ -8,18 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import losses
 from multitask.comparison.budget import EQUAL, Budget, steps_in_same_time
 from multitask.comparison.figure import draw_comparison
-from multitask.comparison.run import Config, Run
-from multitask.comparison.schedule import nothing_more, train_all
 from multitask.comparison.table import Result, write_tables
 from multitask.comparison.tuning import best_rates
 from multitask.tasks.parts import likelihoods_of
 from multitask.tasks.task import Better, build_task
 from training import Metrics
+from training.comparison.folder import claim
+from training.comparison.run import Config, Run
+from training.comparison.schedule import nothing_more, train_all
 
 STATIC = "gradnorm-static"
 CLASSES = {EQUAL: "FixedWeighting", "uncertainty": "UncertaintyWeighting", "gradnorm": "GradNorm"}
@@ -59,19 +58,22 @@ def compare(
     if any(rate <= 0 for rate in rates):
         raise ValueError(f"lrs must be above 0; got {','.join(f'{rate:g}' for rate in rates)}")
     trained = list(variants(config, weightings))
-    _claim(out, config, budget)
+    what = "holds a comparison of another configuration or budget"
+    claim(out, config | {"budget": budget}, {"budget": "steps"}, what)
     steps = _steps(config, out, trained, jobs) if budget == "time" else {}
     tasks, better = list(config["model"]["tasks"]), better_of(config)
     best: dict[str, float] = {}
     if rates:
         tried = {
-            name: {rate: Run(out, name, 0, each, rate, steps.get(name)) for rate in rates} for name, each in trained
+            name: {rate: _run(out, name, 0, each, rate, steps.get(name)) for rate in rates} for name, each in trained
         }
         train_all([run for own in tried.values() for run in own.values()], jobs, len(trained) * len(rates))
-        measured = {name: {rate: run.val_metrics() for rate, run in own.items()} for name, own in tried.items()}
+        measured = {
+            name: {rate: run.val_metrics("val/loss") for rate, run in own.items()} for name, own in tried.items()
+        }
         best = best_rates(measured, better)
     runs = [
-        Run(out, name, seed, each, best.get(name), steps.get(name)) for seed in range(seeds) for name, each in trained
+        _run(out, name, seed, each, best.get(name), steps.get(name)) for seed in range(seeds) for name, each in trained
     ]
     follow = partial(followers, steps=steps.get(STATIC)) if STATIC in weightings else nothing_more
     over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
@@ -136,6 +138,14 @@ def _with(config: Config, weighting: str, *, tasks: Config | None = None, **opti
     return changed
 
 
+def _run(out: Path, name: str, seed: int, config: Config, rate: float | None, steps: int | None) -> Run:
+    """A run with a learning rate that is chosen out of several, or with that of the configuration."""
+    if rate is None:
+        return Run("multitask", out, name, seed, config, steps)
+    rated = config | {"model": config["model"] | {"lr": rate}}
+    return Run("multitask", out, name, seed, rated, steps, f"-lr{rate:g}")
+
+
 def with_static_weights(run: Run, steps: int | None = None) -> Run:
     """Return the run that keeps the average weights of a run of GradNorm from its start (Chen et al. 2018).
 
@@ -163,14 +173,3 @@ def _steps(config: Config, out: Path, trained: Sequence[tuple[str, Config]], job
     measured = {name: each for name, each in trained if not name.startswith("more-")}
     steps = steps_in_same_time(out, {EQUAL: _with(config, "FixedWeighting")} | measured, jobs)
     return {name: steps.get(name, steps[EQUAL]) for name in [*dict(trained), STATIC]}
-
-
-def _claim(out: Path, config: Config, budget: Budget) -> None:
-    """Require that a folder holds the runs of one configuration and one budget only."""
-    file = out / "config.yaml"
-    claim = config | {"budget": budget}
-    # A file without a budget is of a version that knew no other than steps.
-    if file.is_file() and {"budget": "steps"} | yaml.safe_load(file.read_text()) != claim:
-        raise ValueError(f"{out} holds a comparison of another configuration or budget; take another folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(claim, sort_keys=False))

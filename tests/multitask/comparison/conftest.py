@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.multitask.comparison.forks import fit_in_a_fork
 from tests.multitask.scenes import write_scenes
+from tests.training.comparison.forks import train_in_forks
 from tests.training.programs import MULTITASK
 
 
@@ -26,11 +26,4 @@ def small_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders of the runs that are trained, in this order, in forks."""
-    runs: list[str] = []
-
-    def fit(command: str, words: list[str], environment: dict[str, str]) -> None:
-        runs.append(Path(words[words.index("--config") + 1]).parent.name)
-        fit_in_a_fork(command, words, environment)
-
-    monkeypatch.setattr("multitask.comparison.run._multitask", fit)
-    return runs
+    return train_in_forks(monkeypatch)

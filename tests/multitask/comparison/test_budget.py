@@ -8,10 +8,10 @@ import yaml
 from multitask.__main__ import main
 from multitask.comparison import budget
 from multitask.comparison.budget import measure, steps_in_same_time
-from multitask.comparison.run import Run
 from tests.multitask.scenes import write_scenes
 from tests.training.programs import MULTITASK
 from training import Metrics
+from training.comparison.run import Run
 
 SECONDS = {"equal": 0.5, "depth-alone": 0.25, "gradnorm": 0.7, "slow": 1000.0}
 
@@ -57,7 +57,7 @@ def test_what_was_measured_is_not_measured_again(
 def test_a_measurement_trains_in_a_folder_of_its_own(tmp_path: Path) -> None:
     config = yaml.safe_load(Path("depth.yaml").read_text())
     config["trainer"]["max_epochs"] = 30
-    seconds, steps = measure(Run(tmp_path / "out", "depth-alone", 0, config), 1)
+    seconds, steps = measure(Run("multitask", tmp_path / "out", "depth-alone", 0, config), 1)
     assert seconds > 0
     assert steps == 30
     assert not (tmp_path / "out").exists()

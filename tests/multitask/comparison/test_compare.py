@@ -13,7 +13,6 @@ from losses import time_average
 from multitask.__main__ import main
 from multitask.comparison.compare import variants
 from multitask.comparison.figure import mean_of
-from multitask.comparison.run import with_callback
 from tests.training.programs import MULTITASK
 from training import Metrics
 
@@ -139,7 +138,7 @@ def test_a_comparison_that_was_stopped_goes_on_as_if_it_had_not(
     grid = [f"{name}-lr{rate}-seed0" for name in ("depth-alone", "equal") for rate in ("0.01", "0.05")]
     config = yaml.safe_load(Path("depth.yaml").read_text())
     stop = {"run": grid[2], "file": "stopped"}
-    callback = {"class_path": "tests.multitask.comparison.forks.StopOnce", "init_args": stop}
+    callback = {"class_path": "tests.training.comparison.forks.StopOnce", "init_args": stop}
     config["trainer"] |= {"callbacks": [callback]}
     Path("stopping.yaml").write_text(yaml.safe_dump(config))
     words = ["compare", "--config", "stopping.yaml", "--seeds", "1", "--weightings", "equal", "--lrs", "[0.01, 0.05]"]
@@ -168,13 +167,6 @@ def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixtur
     assert ("seeds" in said, code) == (True, 2)
     said, code = MULTITASK.fails(capsys, "compare", "--jobs", "0")
     assert ("jobs must be at least 1; got 0" in said, code) == (True, 1)
-
-
-def test_a_callback_joins_those_of_the_configuration() -> None:
-    given = {"class_path": "multitask.One"}
-    for callbacks, before in (None, []), (given, [given]), ([given], [given]):
-        joined = with_callback({"callbacks": callbacks, "max_steps": 3}, "multitask.Two")
-        assert joined == {"callbacks": [*before, {"class_path": "multitask.Two"}], "max_steps": 3}
 
 
 def test_series_are_averaged_where_all_have_a_value() -> None:

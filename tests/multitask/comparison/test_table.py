@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from multitask.comparison.table import STUDENT, Result, confidence_interval, delta_m, write_tables
+from multitask.comparison.table import Result, delta_m, write_tables
 
 BETTER: dict[str, dict[str, Literal["higher", "lower"]]] = {
     "seg": {"miou": "higher", "accuracy": "higher"},
@@ -75,10 +75,3 @@ def test_the_table_says_the_steps_of_the_same_time(tmp_path: Path) -> None:
     ).splitlines()
     assert " All trained for the same time, in steps: seg alone 2000000, equal 900. Learning rates, " in table[5]
     assert table[5].endswith("validation scenes: equal 0.01.")
-
-
-def test_the_interval_is_students() -> None:
-    # A mean of 2, a deviation of 1, three values: 2 -+ 4.303 / sqrt(3).
-    assert confidence_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 2.4844, 2 + 2.4844), abs=1e-4)
-    quantiles = pytest.importorskip("scipy.stats").t.ppf(0.975, range(1, len(STUDENT) + 1))
-    assert pytest.approx(quantiles, abs=6e-4) == STUDENT

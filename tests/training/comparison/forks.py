@@ -6,30 +6,47 @@ import signal
 from pathlib import Path
 
 import lightning.pytorch as pl
+import pytest
 import torch
 
-from multitask.__main__ import main
+import multitask.__main__
+import pix2pix.__main__
 
+MAIN = {"multitask": multitask.__main__.main, "pix2pix": pix2pix.__main__.main}
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["multitask.command_line", "multitask.data", "multitask.tasks", __name__])
+FORKS.set_forkserver_preload(
+    ["multitask.command_line", "multitask.data", "multitask.tasks", "pix2pix.command_line", "pix2pix.data", __name__]
+)
 
 
-def fit_in_a_fork(command: str, words: list[str], environment: dict[str, str]) -> None:
-    """Stands for ``multitask.comparison.run._multitask``: the same in a fork of a process that has imported it all.
+def train_in_forks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the runs of comparisons train in forks; gives the list to which their folders come, in this order."""
+    runs: list[str] = []
+
+    def fit(program: str, command: str, words: list[str], environment: dict[str, str]) -> None:
+        runs.append(Path(words[words.index("--config") + 1]).parent.name)
+        fit_in_a_fork(program, command, words, environment)
+
+    monkeypatch.setattr("training.comparison.run._run", fit)
+    return runs
+
+
+def fit_in_a_fork(program: str, command: str, words: list[str], environment: dict[str, str]) -> None:
+    """Stands for ``training.comparison.run._run``: the same in a fork of a process that has imported it all.
 
     For one job at a time: a thread that starts a process asks after those of other threads, which then miss their end.
     """
-    process = FORKS.Process(target=_fit, args=([command, *words], environment))
+    process = FORKS.Process(target=_fit, args=(program, [command, *words], environment))
     process.start()
     process.join()
     if process.exitcode:
         raise ValueError(f"{command} ended with {process.exitcode}")
 
 
-def _fit(words: list[str], environment: dict[str, str]) -> None:
+def _fit(program: str, words: list[str], environment: dict[str, str]) -> None:
     os.environ.update(environment)
     torch.set_num_threads(1)
-    main(words)
+    MAIN[program](words)
 
 
 class StopOnce(pl.Callback):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from multitask.comparison.run import Run
-from multitask.comparison.schedule import gpus_of_jobs, train_all
-from tests.multitask.comparison.test_progress import Terminal
+from tests.training.comparison.test_progress import Terminal
+from training.comparison.run import Run
+from training.comparison.schedule import gpus_of_jobs, train_all
 
 
 @dataclass
@@ -95,9 +95,9 @@ def test_the_gpu_of_a_run_that_is_over_is_free_for_the_next(monkeypatch: pytest.
 def test_a_run_sees_its_gpu_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[dict[str, str]] = []
     monkeypatch.setattr(
-        "multitask.comparison.run._multitask", lambda command, words, environment: seen.append(environment)
+        "training.comparison.run._run", lambda program, command, words, environment: seen.append(environment)
     )
-    run = Run(tmp_path, "equal", 0, {"trainer": {}})
+    run = Run("multitask", tmp_path, "equal", 0, {"trainer": {}})
     run.train(3, "5")
     run.train(3)
     assert seen == [{"OMP_NUM_THREADS": "3", "CUDA_VISIBLE_DEVICES": "5"}, {"OMP_NUM_THREADS": "3"}]

@@ -9,37 +9,38 @@ from typing import Any
 
 import yaml
 
-from training import Metrics
 from training.failures import HINT
+from training.metrics_file import Metrics
 
 Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a ``multitask fit`` in a process of its own.
+    """One run: a ``fit`` of an application in a process of its own.
 
     Attributes:
+        program: the application's package.
         out: the folder of the comparison.
         name: of what is trained.
         seed: with which.
         config: of the fit.
-        rate: its learning rate, where that is chosen out of several; None for that of the configuration.
         steps: how many it has, where all runs have the same time; None for the epochs of the configuration.
+        tag: what its folder is called by beside name and seed, where runs of one name and seed differ in more.
     """
 
+    program: str
     out: Path
     name: str
     seed: int
     config: Config
-    rate: float | None = None
     steps: int | None = None
+    tag: str = ""
 
     @property
     def folder(self) -> Path:
         """The folder of its attempts."""
-        rate = "" if self.rate is None else f"-lr{self.rate:g}"
-        return self.out / f"{self.name}{rate}-seed{self.seed}"
+        return self.out / f"{self.name}{self.tag}-seed{self.seed}"
 
     def metrics_file(self) -> Path:
         """Return the CSV file of the last attempt."""
@@ -52,11 +53,11 @@ class Run:
             measured |= Metrics(file).last("test/")
         return measured
 
-    def val_metrics(self) -> dict[str, float]:
-        """Return the metrics on the validation scenes of the best checkpoint, that of the least loss."""
+    def val_metrics(self, monitor: str) -> dict[str, float]:
+        """Return the metrics on the validation samples of the best checkpoint, that of the least ``monitor``."""
         metrics = Metrics(self.metrics_file())
-        best, _ = min(metrics.series("val/loss"), key=lambda each: each[1])
-        (row,) = (row for step, row in metrics.rows if step == best and "val/loss" in row)
+        best, _ = min(metrics.series(monitor), key=lambda each: each[1])
+        (row,) = (row for step, row in metrics.rows if step == best and monitor in row)
         return {key.removeprefix("val/"): value for key, value in row.items() if key.startswith("val/")}
 
     def length(self) -> tuple[int | None, str]:
@@ -94,17 +95,15 @@ class Run:
         trainer = self.config["trainer"] | {"enable_progress_bar": False}
         if self.steps is not None:
             trainer |= {"max_epochs": -1, "max_steps": self.steps}
-            trainer = with_callback(trainer, "multitask.comparison.callbacks.ValidateAtEnd")
+            trainer = with_callback(trainer, "training.comparison.callbacks.ValidateAtEnd")
         own = {"seed_everything": self.seed, "runs": str(self.out), "name": self.folder.name, "trainer": trainer}
-        if self.rate is not None:
-            own["model"] = self.config["model"] | {"lr": self.rate}
         file.write_text(yaml.safe_dump(self.config | own, sort_keys=False))
         words = ["--config", str(file)]
         if checkpoints := sorted(self.folder.glob("*/checkpoints/last.ckpt")):
             words += ["--ckpt_path", str(checkpoints[-1])]
         try:
             only = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
-            _multitask("fit", words, {"OMP_NUM_THREADS": str(threads)} | only)
+            _run(self.program, "fit", words, {"OMP_NUM_THREADS": str(threads)} | only)
         except ValueError as error:
             raise ValueError(f"{self.folder.name}: {error}") from None
 
@@ -115,11 +114,10 @@ def with_callback(trainer: Config, class_path: str) -> Config:
     return trainer | {"callbacks": [*(given if isinstance(given, list) else [given]), {"class_path": class_path}]}
 
 
-def _multitask(command: str, words: list[str], environment: dict[str, str]) -> str:
-    """Return what a command of ours prints, in a process of its own; raise the line that a failure ends with."""
-    call = [sys.executable, "-m", "multitask", command, *words]
+def _run(program: str, command: str, words: list[str], environment: dict[str, str]) -> None:
+    """Run a command of an application in a process of its own; raise the line that a failure ends with."""
+    call = [sys.executable, "-m", program, command, *words]
     result = subprocess.run(call, capture_output=True, text=True, env=os.environ | environment)
     if result.returncode:
         said = (result.stderr.strip() or f"{command} was stopped").splitlines()[-1]
-        raise ValueError(said.removeprefix("multitask: error: ").removesuffix(HINT))
-    return result.stdout
+        raise ValueError(said.removeprefix(f"{program}: error: ").removesuffix(HINT))

@@ -10,7 +10,7 @@ from typing import NoReturn, Self
 
 from tqdm import tqdm
 
-from multitask.comparison.run import Run
+from training.comparison.run import Run
 
 ROW = "{desc:<32} {bar:16} {n_fmt}/{total_fmt} {unit}  {elapsed}"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from multitask.comparison.progress import Progress
-from multitask.comparison.run import Run
+from training.comparison.progress import Progress
+from training.comparison.run import Run
 
 
 @dataclass
@@ -104,9 +104,9 @@ def test_a_failure_leaves_no_table_behind() -> None:
 
 def test_a_run_tells_its_epochs_or_its_steps(tmp_path: Path) -> None:
     config = {"trainer": {"max_epochs": 3}}
-    epochs, steps = Run(tmp_path, "a", 0, config), Run(tmp_path, "a", 0, config, steps=90)
+    epochs, steps = Run("multitask", tmp_path, "a", 0, config), Run("multitask", tmp_path, "a", 0, config, steps=90)
     assert (epochs.length(), epochs.done()) == ((3, "epochs"), 0)
-    assert Run(tmp_path, "a", 0, {"trainer": {"max_epochs": -1}}).length() == (None, "epochs")
+    assert Run("multitask", tmp_path, "a", 0, {"trainer": {"max_epochs": -1}}).length() == (None, "epochs")
     file = epochs.folder / "2026-01-01" / "metrics.csv"
     file.parent.mkdir(parents=True)
     file.write_text("step,epoch,train/total\n9,0,1.0\n39,1,0.5\n")

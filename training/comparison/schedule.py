@@ -8,8 +8,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import torch
 
-from multitask.comparison.progress import Progress
-from multitask.comparison.run import Run
+from training.comparison.progress import Progress
+from training.comparison.run import Run
 
 
 def nothing_more(run: Run) -> list[Run]:

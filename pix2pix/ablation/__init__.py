@@ -1,0 +1,1 @@
+"""Ablations: one configuration under several changes, measured, drawn and told on one page."""
