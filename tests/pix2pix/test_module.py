@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
-from losses import GANLoss
-from pix2pix import PatchDiscriminator, Pix2Pix, ResNetGenerator, UNetGenerator
+from losses import FeatureMatchingLoss, GANLoss, GradNorm, SSIMLoss, UncertaintyWeighting
+from pix2pix import R1, R2, PatchDiscriminator, Pix2Pix, RegistrationLoss, ResNetGenerator, UNetGenerator
 from pix2pix.chunks import chunks_of
 from pix2pix.metrics import ImageMetrics
 from tests.pix2pix.pictures import small_data
@@ -283,6 +284,38 @@ def test_fp16_with_a_gradient_scaler_trains_as_float32_does(tmp_path: Path) -> N
     assert agree.float().mean() > 0.95
 
 
+def test_the_losses_are_the_same_in_every_precision(tmp_path: Path) -> None:
+    """Over 20 steps at the default learning rates: within 0.1 % in float16 and 0.3 % in bfloat16."""
+    start = small_model(norm="instance").state_dict()
+    options: dict[str, dict[str, Any]] = {
+        "32": {},
+        "16": {"plugins": [MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024))]},
+        "bf16": {"precision": "bf16-mixed"},
+    }
+    found = {}
+    for name, own in options.items():
+        model = small_model(norm="instance")
+        model.load_state_dict(start)
+        losses = Losses()
+        trainer = quiet_trainer(max_steps=20, max_epochs=-1, callbacks=[losses], **own)
+        trainer.fit(model, datamodule=small_data(tmp_path / "data", color_jitter=0.0))
+        found[name] = torch.tensor(losses.rows)
+    assert_close(found["16"], found["32"], rtol=1e-3, atol=0)
+    assert_close(found["bf16"], found["32"], rtol=3e-3, atol=0)
+    assert not torch.equal(found["bf16"], found["32"])
+
+
+class Losses(pl.Callback):
+    """Keeps the losses of each step."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[float]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        names = ("train/G_l1", "train/G_gan", "train/D_real", "train/D_fake")
+        self.rows.append([trainer.callback_metrics[name].item() for name in names])
+
+
 def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(tmp_path: Path) -> None:
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
     model = small_model(norm="none")
@@ -296,16 +329,32 @@ def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(tmp_path: Path)
 # --- several processes
 
 
-@pytest.mark.parametrize("mode", ["vanilla", "wgan"])
-def test_two_processes_train_as_one_with_their_batches_joined(mode: str, tmp_path: Path) -> None:
-    start = small_model(norm="none").state_dict()
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {},
+        # The penalty draws random numbers of its own in each process: it is made, but does not count.
+        {"gan_mode": "wgan", "penalty_weight": 0.0},
+        {
+            "gan_mode": "relativistic",
+            "terms": {"ssim": SSIMLoss(), "features": FeatureMatchingLoss()},
+            "weighting": GradNorm,
+            "penalties": {"r1": R1(0.1), "r2": R2(0.1)},
+            "clip_norm": 0.5,
+            "d_steps": 2,
+        },
+        {"terms": {"registered": RegistrationLoss(3, base_channels=4)}, "weighting": UncertaintyWeighting},
+    ],
+    ids=["default", "wgan", "relativistic", "registered"],
+)
+def test_two_processes_train_as_one_with_their_batches_joined(objective: dict[str, Any], tmp_path: Path) -> None:
+    start = small_model(norm="none", **objective).state_dict()
     trained = []
     for batch_size, options in (
         (1, {"devices": 2, "strategy": "ddp_fork_find_unused_parameters_true"}),
         (2, {}),
     ):
-        # The penalty draws random numbers of its own in each process: it is made, but does not count.
-        model = small_model(norm="none", gan_mode=mode, penalty_weight=0.0).double()
+        model = small_model(norm="none", **copy.deepcopy(objective)).double()
         model.load_state_dict(start)
         data = small_data(tmp_path / "data", batch_size=batch_size)
         trainer = quiet_trainer(
