@@ -135,9 +135,15 @@ class GANLoss(Loss):
             if not math.isfinite(label):
                 raise ValueError(f"{name} must be a finite number; got {label}")
         self.mode = mode
+        self._labels = {"real_label": real_label, "fake_label": fake_label}  # as given, not rounded to float32
         # Not persistent: a label is an option, not something learned, and has no place in a state_dict.
         self.register_buffer("real_label", torch.tensor(real_label, dtype=stored_dtype()), persistent=False)
         self.register_buffer("fake_label", torch.tensor(fake_label, dtype=stored_dtype()), persistent=False)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by their names."""
+        return {"mode": self.mode, **self._labels, "reduction": self.reduction}
 
     def get_labels(self, prediction: Tensor, target_is_real: bool) -> Tensor:
         """Return the target of every element of ``prediction``.

@@ -75,6 +75,12 @@ class CurriculumLoss(Loss):
 
     epoch: Tensor
 
+    loss: Callable[..., Tensor]
+    epochs: int
+    start: float
+    pacing: Pacing
+    steps: int
+
     def __init__(
         self,
         loss: nn.Module | Callable[..., Tensor],
@@ -85,7 +91,6 @@ class CurriculumLoss(Loss):
         steps: int = 5,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
         check_number("epochs", epochs, above=0)
         check_number("start", start, above=0, at_most=1)
         check_choice("pacing", pacing, Pacing)
@@ -93,11 +98,7 @@ class CurriculumLoss(Loss):
         inner = getattr(loss, "reduction", "none")
         if inner != "none":
             raise ValueError(f"loss must have the reduction none, one loss per sample; got {inner!r}")
-        self.loss = loss
-        self.epochs = epochs
-        self.start = start
-        self.pacing = pacing
-        self.steps = steps
+        super().__init__(loss=loss, epochs=epochs, start=start, pacing=pacing, steps=steps, reduction=reduction)
         self.register_buffer("epoch", torch.zeros((), dtype=stored_dtype()))
 
     def set_epoch(self, epoch: float) -> None:

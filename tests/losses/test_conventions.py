@@ -256,3 +256,16 @@ def test_options_are_shown_and_not_saved(case: Case) -> None:
         "PerceptualLoss learned": {"log_variances"},
     }
     assert loss.state_dict().keys() == learned.get(case.name, set())
+
+
+@every_loss
+def test_a_recipe_and_other_options_keep_what_is_not_named(case: Case) -> None:
+    """A loss that is built again from its options, or with another reduction, has the value of the first."""
+    loss = case.build()
+    if not isinstance(loss, Loss):
+        pytest.skip("a loss of the tests around one of the package")
+    expected = loss_of(loss(*case.inputs()))
+    for again in type(loss)(**loss.recipe()["init_args"]), loss.with_options(reduction="mean"):
+        if not case.name.startswith("PerceptualLoss"):  # whose network is random in these tests
+            assert_close(loss_of(again(*case.inputs())), expected)
+        assert again.recipe()["init_args"].keys() == loss.recipe()["init_args"].keys()
