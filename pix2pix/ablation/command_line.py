@@ -22,7 +22,8 @@ DESCRIPTION = (
     "that was stopped goes on with the same command. All other options are those of `pix2pix fit`; every run gets them."
 )
 OWN = ("out", "seeds", "jobs", "variants", "classes", "page", "write")
-Variants = dict[str, dict[str, Any] | None]
+# Of dict[str, Any] jsonargparse would check what has a class_path as if it were complete.
+Variants = dict[str, dict | None]  # type: ignore[type-arg]
 
 
 class AblateCommand(Pix2PixCommands):
