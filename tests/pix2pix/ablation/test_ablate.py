@@ -112,6 +112,11 @@ def test_an_ablation_that_was_stopped_goes_on_as_if_it_had_not(
         ),
         ({"page": {"tables": [{"title": "One", "variants": ["b"]}]}}, "page.tables: One must be of L1, GAN; got b", 1),
         ({"page": {"orderings": [{"better": "L1", "than": "GAN", "metric": "l2"}]}}, "metric", 2),
+        (
+            {"trainer": {"max_epochs": 2, "check_val_every_n_epoch": 3}},
+            "check_val_every_n_epoch must be at most the 2",
+            1,
+        ),
         ({"classes": "no.such.function"}, "classes must be the path of a function; no.such.function cannot be", 1),
         ({"classes": "pix2pix.ablation.page.METRICS"}, "classes must be the path of a function; ", 1),
         ({"seeds": 0}, "seeds must be at least 1; got 0", 1),
