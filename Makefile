@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-losses bench-translate bench-weighting clean demo docs quick test
+.PHONY: bench-losses bench-translate bench-weighting clean demo docs paper quick test
 
 demo: .venv/demo.done  ## train on line drawings and show colored pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -35,6 +35,9 @@ bench-translate: .venv/dev.done  ## what translating files costs beside a bare l
 .venv/%.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --editable '.[$*]'
 	touch $@
+
+paper: .venv/demo.done  ## the ablations of the pix2pix paper, in an hour on two cores: docs/paper.md
+	$(BIN)/python -m pix2pix ablate --config configs/pix2pix/paper.yaml --jobs 2 --write docs/paper.md
 
 clean:  ## remove what can be made again; runs and data sets stay
 	rm -rf .venv build dist docs/_build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

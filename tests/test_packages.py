@@ -123,6 +123,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "multitask/predict.py": "multitask/test_main.py",
     "multitask/tasks/task.py": "multitask/tasks/test_tasks.py",
     "multitask/tasks/writing.py": "multitask/test_predictor.py",
+    "pix2pix/ablation/command_line.py": "pix2pix/ablation/test_ablate.py",
     "pix2pix/command_line.py": "training/test_command_line.py",
     "pix2pix/data/inputs.py": "pix2pix/test_translator.py",
     "pix2pix/data/parquet.py": "pix2pix/data/test_pairs.py",

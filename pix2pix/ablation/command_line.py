@@ -22,7 +22,8 @@ DESCRIPTION = (
     "that was stopped goes on with the same command. All other options are those of `pix2pix fit`; every run gets them."
 )
 OWN = ("out", "seeds", "jobs", "variants", "classes", "page", "write")
-Variants = dict[str, dict[str, Any] | None]
+# Of dict[str, Any] jsonargparse would check what has a class_path as if it were complete.
+Variants = dict[str, dict | None]  # type: ignore[type-arg]
 
 
 class AblateCommand(Pix2PixCommands):
@@ -89,12 +90,23 @@ class AblateCommand(Pix2PixCommands):
             except ValueError as error:
                 raise ValueError(f"variants: {name}: {error}") from None
             configs[name] = self._options(parsed)
+            _require_validation(name, configs[name]["trainer"])
         return configs
 
     def _options(self, config: Any) -> Config:
         """The options of a fit, as its file has them."""
         options: Config = yaml.safe_load(self.parser.dump(config, skip_none=False))
         return {name: value for name, value in options.items() if name not in OWN}
+
+
+def _require_validation(name: str, trainer: Config) -> None:
+    """Require that a run validates once at least: what is scored is its best checkpoint."""
+    every, epochs = trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or -1
+    if 0 < epochs < every:
+        raise ValueError(
+            f"variants: {name}: trainer.check_val_every_n_epoch must be at most the {epochs} of max_epochs, or no "
+            f"checkpoint is the best, to be scored; got {every}"
+        )
 
 
 def class_function(path: str | None) -> ClassOf | None:

@@ -123,4 +123,4 @@ def _draw(file: Path, variants: Sequence[str], found: Found, samples: int) -> No
     shown = [sample * len(found.inputs) // count for sample in range(count)]
     rows = {"input": found.inputs, **{name: found.outputs[name] for name in variants}, "target": found.targets}
     pictures = {name: [as_rgb(unit_range(row[index])) for index in shown] for name, row in rows.items()}
-    sheet({name.replace("+", " + "): row for name, row in pictures.items()}).save(file)
+    sheet({name.replace("+", "+ "): row for name, row in pictures.items()}).save(file)

@@ -46,7 +46,5 @@ def kind_of(name: str) -> str:
     try:
         point = int(first, 16)
     except ValueError:
-        raise ValueError(
-            f"{name}: the name of a drawing of OpenMoji begins with its code point, such as 1F600"
-        ) from None
+        raise ValueError(f"{name}: a drawing's name must begin with its code point, such as 1F600") from None
     return next((kind for kind, own in KINDS.items() if any(low <= point <= high for low, high in own)), OTHERS)
