@@ -50,6 +50,7 @@ class Pix2PixCommands(CommandLine):
             "penalties": ("train/D_penalty", *(f"train/D_{name}" for name in self.model.adversary.penalties)),
             "weights": ("weight/*",),
             "discriminator's mean scores": ("train/D_output_real", "train/D_output_fake"),
+            "discriminator's accuracy": ("train/D_accuracy_real", "train/D_accuracy_fake"),
             "validation L1": ("val/l1",),
             "validation PSNR (dB)": ("val/psnr",),
             "validation SSIM": ("val/ssim",),
