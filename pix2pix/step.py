@@ -121,7 +121,7 @@ class AdversarialModel(Model):
         self.gan_share = gan_share(losses, views, weights)
 
     def _generator_losses(self, chunk: Chunk, views: Mapping[str, Tensor], adversarial: bool) -> dict[str, Tensor]:
-        """The terms of G's loss, each of its view of the output, before their weights; of those that need D all or none."""
+        """The terms of G's loss before their weights, each of its view of G's output; all or none that need D."""
         judged: dict[int, Predictions] = {}  # views are the same tensor unless a weighting looks at their gradients
 
         def judge(view: Tensor) -> Predictions:

@@ -68,9 +68,9 @@ class LittleVariety(ComparedOutputs):
         if self.least is None or not values["variety"] < self.least:
             return None
         return (
-            f"outputs of different inputs differ {values['variety']:.2f} times as much as their targets: G gives "
-            "nearly the same picture for all inputs; lower --model.lr_generator, raise --model.lambda_l1, and look whether "
-            "inputs and targets belong together"
+            f"outputs differ {values['variety']:.2f} times as much as their targets: G gives nearly one picture for all "
+            "inputs; lower --model.lr_generator, raise --model.lambda_l1, and look whether inputs and targets belong "
+            "together"
         )
 
 
@@ -106,7 +106,7 @@ class NotTheirTargets(ComparedOutputs):
             return None
         return (
             f"outputs are {values['own_target']:.2f} times as far from their own targets as from that of another "
-            "input: targets seem to belong to other inputs, or G learns nothing; look at pairs of the data, and at samples/"
+            "input: targets belong to other inputs, or G learns nothing; look at pairs of the data, and at samples/"
         )
 
 
