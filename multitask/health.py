@@ -15,13 +15,13 @@ class MultiTaskHealth(Health):
 
     Args:
         patience: for how many epochs in a row a task must be bad before it is told, at least 1.
+        after: epochs that end before so many steps are not judged, as nothing is learned yet; at least 0.
         every: the first step of an epoch and each so many after it are looked at, at least 1.
-        gap: a task is bad if its loss in validation is above this times that in training, and has been lower; null
-            silences this.
+        gap: a task is bad if its loss in validation is above this times that in training; null silences this.
     """
 
-    def __init__(self, patience: int = 5, every: int = 20, gap: float | None = 3.0) -> None:
-        super().__init__(patience, every)
+    def __init__(self, patience: int = 3, after: int = 200, every: int = 20, gap: float | None = 3.0) -> None:
+        super().__init__(patience, after, every)
         self.gap = gap
 
     def signs(self, model: pl.LightningModule) -> Sequence[Sign]:

@@ -31,11 +31,12 @@ class Pix2PixHealth(Health):
 
     Args:
         patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
+        after: epochs that end before so many steps are not judged, as nothing is learned yet; at least 0.
         every: the first step of an epoch and each so many after it are looked at, at least 1.
         accuracy: D is too strong if it knows more than this share of patches, of real and of fake ones.
         least_ratio: the GAN loss has no say if its gradients at G's output are below this times those of L1.
         most_ratio: the GAN loss drowns L1 if they are above this times those of L1.
-        gap: training pairs are learned by heart if L1 in validation is above this times that in training, and rises.
+        gap: training pairs are learned by heart if L1 in validation is above this times that in training.
         saturated: G is saturated if more than this share of its values is black or white where targets are not.
         constant: G is dead if more than this share of its outputs has one color.
         variety: G looks little at its input if its outputs differ less than this times as much as their targets.
@@ -48,6 +49,7 @@ class Pix2PixHealth(Health):
     def __init__(
         self,
         patience: int = 3,
+        after: int = 200,
         every: int = 20,
         accuracy: float | None = 0.98,
         least_ratio: float | None = 0.001,
@@ -60,7 +62,7 @@ class Pix2PixHealth(Health):
         checkerboard: float | None = 4.0,
         skipped: float | None = 0.02,
     ) -> None:
-        super().__init__(patience, every)
+        super().__init__(patience, after, every)
         self.accuracy = accuracy
         self.least_ratio = least_ratio
         self.most_ratio = most_ratio

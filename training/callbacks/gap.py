@@ -10,7 +10,7 @@ from training.callbacks.sign import Epoch, Sign
 
 
 class Gap(Sign):
-    r"""The validation loss is far above that of training, and does not fall any more: samples are learned by heart.
+    r"""The validation loss is far above that of training: samples are learned by heart.
 
     The value is :math:`s \, L_{val} / L_{train}`. The training loss is the mean of the steps that are looked at, and
     so of the network as it trains, with dropout and on augmented samples.
@@ -41,15 +41,13 @@ class Gap(Sign):
         """Compare the losses."""
         train = sum(epoch.means[name] for name in self.averaged)
         val = self.scale * epoch.logged[self.val].item() if self.val in epoch.logged else math.nan
-        best = min(self.memory.get("best", math.inf), val)
-        self.memory |= {"best": best, "above_best": val > best}
         return {self.name: val / train if train > 0 else math.nan}
 
     def warning(self, values: Mapping[str, float]) -> str | None:
-        """Compare their ratio with the limit, where the validation loss has been lower before."""
-        if self.most is None or not (values[self.name] > self.most and self.memory["above_best"]):
+        """Compare their ratio with the limit."""
+        if self.most is None or not values[self.name] > self.most:
             return None
         return (
-            f"{self.loss} is {values[self.name]:.1f} times as high in validation as in training, and has been lower "
-            f"before: the training samples are learned by heart; {self.advice}"
+            f"{self.loss} is {values[self.name]:.1f} times as high in validation as in training: the training samples "
+            f"are learned by heart; {self.advice}"
         )

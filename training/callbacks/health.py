@@ -27,17 +27,19 @@ class Health(pl.Callback, ABC):
 
     Args:
         patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
+        after: epochs that end before so many steps are not judged, as nothing is learned yet; at least 0.
         every: the first step of an epoch and each so many after it are looked at, at least 1.
 
     Raises:
-        ValueError: an option below 1.
+        ValueError: an option outside its range.
     """
 
-    def __init__(self, patience: int = 3, every: int = 20) -> None:
-        for name, value in ("patience", patience), ("every", every):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+    def __init__(self, patience: int, after: int, every: int) -> None:
+        for name, value, least in ("patience", patience, 1), ("after", after, 0), ("every", every, 1):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}; got {value}")
         self.patience = patience
+        self.after = after
         self.every = every
         self._signs: Sequence[Sign] = ()
         self._means = Means()
@@ -105,6 +107,12 @@ class Health(pl.Callback, ABC):
             for sign in self._signs:
                 self._means.add(sign.in_validation(outputs, batch))
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure the batches of a validation together."""
+        if self._validated:
+            for sign in self._signs:
+                self._means.add(sign.end_validation())
+
     # --- telling
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -121,7 +129,8 @@ class Health(pl.Callback, ABC):
         for sign in self._signs:
             values = sign.values(Epoch(means, logged, trainer.global_step))
             row |= values
-            if not all(map(math.isnan, values.values())):  # otherwise nothing was measured, as without validation
+            measured = not all(map(math.isnan, values.values()))  # not without validation, for instance
+            if measured and trainer.global_step >= self.after:
                 line = self._follow(sign.name, sign.warning(values), trainer.current_epoch)
                 if line and trainer.is_global_zero:
                     trainer.print(f"health: {line}")

@@ -74,6 +74,10 @@ class Sign(ABC):
     def start_validation(self) -> None:  # noqa: B027  # most remember nothing
         """Forget the batches of the last validation."""
 
+    def end_validation(self) -> Mapping[str, Tensor]:
+        """Measure all batches of a validation together; returns what :meth:`in_validation` does."""
+        return {}
+
     @abstractmethod
     def values(self, epoch: Epoch) -> dict[str, float]:
         """Return what ``health.csv`` has of an epoch, by the names in ``columns``; NaN is what is not known."""
