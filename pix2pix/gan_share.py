@@ -1,6 +1,6 @@
 """How hard the GAN loss pulls at G's output beside the other terms."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -27,18 +27,13 @@ def gan_share(
     Returns:
         A scalar in [0, 1] without a graph; NaN if neither pulls, or a gradient is not finite.
     """
+    gan = weights[GAN] * _norm([losses[GAN]], [views[GAN]])  # a large weight within could overflow in fp16
     others = [name for name in losses if name != GAN]
-    gan, rest = (_norm(names, losses, views, weights) for names in ([GAN], others))
+    rest = _norm([weights[name] * losses[name] for name in others], [views[name] for name in others])
     return torch.where((gan + rest).isfinite(), gan / (gan + rest), torch.nan)
 
 
-def _norm(
-    names: Iterable[str],
-    losses: Mapping[str, Tensor],
-    views: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor | float],
-) -> Tensor:
-    total = sum(weights[name] * losses[name] for name in names)
-    seen = list({id(views[name]): views[name] for name in names}.values())  # one, unless a weighting has its own
-    gradients = torch.autograd.grad(total, seen, retain_graph=True)  # type: ignore[arg-type]  # never empty
-    return torch.linalg.vector_norm(at_least_float32(sum(gradients)))  # type: ignore[arg-type]
+def _norm(losses: list[Tensor], views: list[Tensor]) -> Tensor:
+    seen = list({id(view): view for view in views}.values())  # one, unless a weighting has its own
+    gradients = torch.autograd.grad(torch.stack(losses).sum(), seen, retain_graph=True)
+    return torch.linalg.vector_norm(at_least_float32(sum(gradients)))  # type: ignore[arg-type]  # never empty
