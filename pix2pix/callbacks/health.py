@@ -54,7 +54,7 @@ class Pix2PixHealth(Health):
         accuracy: float | None = 0.98,
         least_ratio: float | None = 0.001,
         most_ratio: float | None = 10.0,
-        gap: float | None = 2.0,
+        gap: float | None = 2.5,
         saturated: float | None = 0.5,
         constant: float | None = 0.5,
         variety: float | None = 0.3,
