@@ -31,9 +31,8 @@ def test_each_task_is_compared_with_its_own_training_loss(tmp_path: Path, capsys
 
 
 def test_a_task_of_several_losses_is_compared_with_their_sum() -> None:
-    model = MultiTask(
-        SmallEncoder(width=4, blocks=0), {"boxes": Detection(2, width=4, depth=1, parts="apart")}, channels=8
-    )
+    boxes = Detection(2, width=4, depth=1, parts="apart")
+    model = MultiTask(SmallEncoder(width=4, blocks=0), {"boxes": boxes}, channels=8)
     (sign,) = MultiTaskHealth().signs(model)
     assert sign.averaged == [f"gap/boxes/train/boxes_{part}" for part in boxes.parts]
     assert len(sign.averaged) == 3
