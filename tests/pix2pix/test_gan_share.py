@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.plugins import MixedPrecision
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from losses import GradNorm, MatchedGradients, SSIMLoss
 from pix2pix.gan_share import gan_share
@@ -41,6 +42,22 @@ def test_the_ends(weight_of_l1: float, scale: float, share: float) -> None:
     losses = {"gan": made.sum() * scale, "l1": made.sum()}
     found = gan_share(losses, dict.fromkeys(losses, made), {"gan": 1.0, "l1": weight_of_l1}).item()
     assert found == pytest.approx(share, nan_ok=True)
+
+
+def test_nothing_waits_for_the_device() -> None:
+    seen: set[str] = set()
+
+    class Operations(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            seen.add(str(function))
+            return function(*args, **(kwargs or {}))
+
+    made = torch.zeros(2, requires_grad=True)
+    losses = {"gan": made.sum(), "l1": made.square().sum()}
+    with Operations():
+        gan_share(losses, dict.fromkeys(losses, made), {"gan": torch.tensor(2.0), "l1": 100.0})
+    assert seen
+    assert not [name for name in seen if any(bad in name for bad in ("local_scalar", "nonzero", "masked_select"))]
 
 
 # --- in the step
