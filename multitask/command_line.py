@@ -2,6 +2,7 @@
 
 from multitask.baselines import measure_baselines
 from multitask.data import SceneData
+from multitask.health import MultiTaskHealth
 from multitask.module import MultiTask
 from training import CommandLine
 from training.callbacks import Panels
@@ -15,6 +16,7 @@ class MultiTaskCommands(CommandLine):
     data_type = SceneData
     demo = "rooms"
     remedy = "lower --model.lr, clip gradients with --trainer.gradient_clip_val 1, or take --trainer.precision 32-true"
+    health = MultiTaskHealth
     max_epochs = 100
     monitor = "val/loss"
     shown = ("train/total", "val/loss")

@@ -1,5 +1,6 @@
 """What G and D play for: the losses by which D learns to judge, and G to be judged well."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
@@ -32,6 +33,7 @@ class Adversary(nn.Module):
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1); got {label_smoothing}")
         self.mode = mode
+        self.label_smoothing = label_smoothing
         self.penalty_weight = penalty_weight
         self.penalties = nn.ModuleDict(penalties)
         if mode == "relativistic":
@@ -63,6 +65,7 @@ class Adversary(nn.Module):
             loss = (loss_fake + loss_real) / 2
             found = {"real": loss_real, "fake": loss_fake}
         found |= {"output_real": mean_score(on_real), "output_fake": mean_score(on_fake)}
+        found["accuracy_real"], found["accuracy_fake"] = self.accuracies(on_real, on_fake)
         if self.mode == "wgan":
             found["penalty"] = gradient_penalty(judge, real, fake, weight=self.penalty_weight)
             loss = loss + found["penalty"]
@@ -72,6 +75,35 @@ class Adversary(nn.Module):
                 found[name] = penalty(judge, real, fake, on_real, on_fake)
                 loss = loss + penalty.weight * penalty.every * found[name]
         return loss, {name: value.detach() for name, value in found.items()}
+
+    def accuracies(self, on_real: Predictions, on_fake: Predictions) -> tuple[Tensor, Tensor]:
+        """Return the shares of scores on their side of the boundary between real and fake, averaged over the scales.
+
+        The boundary is the score that D has learned to give where real and fake are equally likely: 0 in ``vanilla``
+        and ``hinge``, 0.5 in ``lsgan``, and with ``label_smoothing`` less. In ``wgan`` and ``relativistic``, whose
+        scores mean nothing by themselves, it lies in the middle between the mean scores of real and fake pictures.
+
+        Args:
+            on_real: what D says of targets.
+            on_fake: what D says of G's output.
+
+        Returns:
+            The share of scores of real pictures above the boundary, and of those of fake ones not above it: in [0, 1],
+            without a graph.
+        """
+        real, fake = [], []
+        pairs = zip(scores_of_scales("on_real", on_real), scores_of_scales("on_fake", on_fake), strict=True)
+        for of_real, of_fake in pairs:
+            boundary = self._boundary(of_real, of_fake)
+            real.append((of_real > boundary).float().mean())
+            fake.append((of_fake <= boundary).float().mean())
+        return sum(real[1:], real[0]) / len(real), sum(fake[1:], fake[0]) / len(fake)
+
+    def _boundary(self, real: Tensor, fake: Tensor) -> Tensor | float:
+        if self.mode in ("wgan", "relativistic"):
+            return (at_least_float32(real).mean() + at_least_float32(fake).mean()) / 2
+        middle = (1.0 - self.label_smoothing) / 2  # of the labels
+        return {"vanilla": math.log(middle / (1 - middle)), "lsgan": middle}.get(self.mode, 0.0)
 
     def of_generator(self, on_fake: Predictions, on_real: Callable[[], Predictions]) -> Tensor:
         """Compute G's loss from what D says of its output, and of the targets where the mode compares them."""

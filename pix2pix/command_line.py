@@ -3,7 +3,8 @@
 from lightning.pytorch.callbacks import Callback
 
 from pix2pix.baselines import measure_baselines
-from pix2pix.callbacks import PredictionWriter
+from pix2pix.callbacks import Pix2PixHealth, PredictionWriter
+from pix2pix.callbacks.health import REMEDY
 from pix2pix.data import PairedImages
 from pix2pix.metrics import metrics_table
 from pix2pix.module import Pix2Pix
@@ -22,10 +23,8 @@ class Pix2PixCommands(CommandLine):
     max_epochs = 200
     monitor = "val/l1"
     strategy = "ddp_find_unused_parameters_true"  # plain ddp cannot: in each backward a network has no gradients
-    remedy = (
-        "lower --model.lr_generator and --model.lr_discriminator, clip gradients with --model.clip_norm 1, or "
-        "take --trainer.precision 32-true"
-    )
+    remedy = REMEDY
+    health = Pix2PixHealth
     shown = ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1")
 
     def callbacks(self) -> list[Callback]:
@@ -50,6 +49,7 @@ class Pix2PixCommands(CommandLine):
             "penalties": ("train/D_penalty", *(f"train/D_{name}" for name in self.model.adversary.penalties)),
             "weights": ("weight/*",),
             "discriminator's mean scores": ("train/D_output_real", "train/D_output_fake"),
+            "discriminator's accuracy": ("train/D_accuracy_real", "train/D_accuracy_fake"),
             "validation L1": ("val/l1",),
             "validation PSNR (dB)": ("val/psnr",),
             "validation SSIM": ("val/ssim",),

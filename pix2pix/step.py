@@ -1,6 +1,6 @@
 """The training step of a generator and a discriminator, with an optimizer each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
 
@@ -14,6 +14,7 @@ from pix2pix.adversary import Adversary
 from pix2pix.augmentation import DiffAugment
 from pix2pix.chunks import Batch, Chunk, chunks_of, mean_of
 from pix2pix.discriminators import Discriminator
+from pix2pix.gan_share import gan_share
 from pix2pix.generators import Generator
 from pix2pix.objective import GAN, Terms
 from pix2pix.schedule import learning_rate_factor
@@ -31,6 +32,8 @@ class AdversarialModel(Model):
         objective: the terms of G's loss.
         adversary: the losses of D, and the GAN loss of G.
         skipped: how many steps of G and D were left out, a scalar.
+        wants_gan_share: whether the next step of G is to measure ``gan_share``.
+        gan_share: the GAN loss's share of the gradients at G's output, a scalar, when it was last measured.
     """
 
     generator: Generator
@@ -38,6 +41,8 @@ class AdversarialModel(Model):
     objective: Terms
     adversary: Adversary
     skipped: Tensor
+    wants_gan_share = False
+    gan_share: Tensor | None = None
     augmentation: DiffAugment | None
     recalibrated: bool  # whether the running statistics are; training moves them away
     conditional: bool
@@ -93,8 +98,11 @@ class AdversarialModel(Model):
         with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
             optimizer.zero_grad()
             for chunk, picture in zip(chunks, made, strict=True):
-                losses = self._generator_losses(chunk, picture, adversarial)
+                views = self.objective.branch(picture, self.generator.last_weight)
+                losses = self._generator_losses(chunk, views, adversarial)
                 total = self.objective.total(losses, self.current_epoch - self.warm_up_epochs)
+                if self.wants_gan_share and adversarial:
+                    self._measure_gan_share(losses, views)
                 self.manual_backward(total * chunk.share if len(chunks) > 1 else total)
                 logged.append({name: loss.detach() for name, loss in losses.items()})
             optimizer.step()
@@ -103,9 +111,17 @@ class AdversarialModel(Model):
         if self.objective.weighting is not None:
             self.log_dict(self.objective.weighting.report())
 
-    def _generator_losses(self, chunk: Chunk, made: Tensor, adversarial: bool) -> dict[str, Tensor]:
-        """The terms of G's loss before their weights; of those that need D all or none."""
-        views = self.objective.branch(made, self.generator.last_weight)
+    def _measure_gan_share(self, losses: Mapping[str, Tensor], views: Mapping[str, Tensor]) -> None:
+        self.wants_gan_share = False
+        epoch, weighting = self.current_epoch - self.warm_up_epochs, self.objective.weighting
+        learned = {} if weighting is None else weighting.report()
+        weights = {name: self.objective.factor(name, epoch) * learned.get(f"weight/{name}", 1) for name in losses}
+        if (scaler := getattr(self.trainer.precision_plugin, "scaler", None)) is not None:
+            losses = {name: scaler.scale(loss) for name, loss in losses.items()}  # fp16 would round small ones to 0
+        self.gan_share = gan_share(losses, views, weights)
+
+    def _generator_losses(self, chunk: Chunk, views: Mapping[str, Tensor], adversarial: bool) -> dict[str, Tensor]:
+        """The terms of G's loss before their weights, each of its view of G's output; all or none that need D."""
         judged: dict[int, Predictions] = {}  # views are the same tensor unless a weighting looks at their gradients
 
         def judge(view: Tensor) -> Predictions:

@@ -136,6 +136,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "training/callbacks/exact_resume.py": "training/test_resume.py",
     "training/callbacks/last_checkpoint.py": "training/test_resume.py",
     "training/callbacks/progress.py": "training/test_command_line.py",
+    "training/callbacks/sign.py": "training/callbacks/test_health.py",
     "training/commands.py": "training/test_usage.py",
     "training/configurations.py": "training/test_usage.py",
     "training/data/layout.py": "multitask/data/test_layouts.py",

@@ -18,6 +18,7 @@ from training.callbacks import (
     DataSummary,
     ExactResume,
     FiniteLosses,
+    Health,
     LastCheckpoint,
     Panels,
     ProgressBar,
@@ -46,6 +47,7 @@ class CommandLine(LightningCLI, ABC):
         strategy: the default for several processes.
         shown: the logged values that the progress bar shows.
         remedy: what to try where losses are not finite, the end of a line.
+        health: looks for what goes wrong in its trainings; its options are those of ``health``.
     """
 
     program: ClassVar[str]
@@ -58,6 +60,7 @@ class CommandLine(LightningCLI, ABC):
     strategy: ClassVar[str] = "ddp"
     shown: ClassVar[tuple[str, ...]]
     remedy: ClassVar[str]
+    health: ClassVar[type[Health]]
 
     @abstractmethod
     def panels(self) -> Panels:
@@ -130,6 +133,7 @@ class CommandLine(LightningCLI, ABC):
             "folder (`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
         )
         parser.add_lightning_class_args(SamplePictures, "samples")
+        parser.add_lightning_class_args(self.health, "health")
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks, loggers and plugins of every run."""

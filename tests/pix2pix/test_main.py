@@ -32,7 +32,7 @@ def test_fit_prints_the_metrics_beside_the_baselines(capsys: pytest.CaptureFixtu
         assert line in said
     ((_, l1),) = metrics_of().series("test/l1")
     assert f"this model            {l1:.4f}" in said
-    assert open_picture(the_run() / "curves.png").size == (800, 1800)
+    assert open_picture(the_run() / "curves.png").size == (1200, 1800)  # 9 panels, 4 in a row
 
 
 @pytest.mark.slow

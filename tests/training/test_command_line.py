@@ -48,7 +48,7 @@ def assert_same_weights(one: str, other: str) -> None:
 def test_fit_leaves_everything_and_says_where(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     program.main(["fit", "--config", "small.yaml"])
     run, said = the_run(), capsys.readouterr().out
-    files = ["checkpoints", "config.yaml", "curves.png", "metrics.csv", "samples"]
+    files = ["checkpoints", "config.yaml", "curves.png", "health.csv", "metrics.csv", "samples"]
     assert sorted(file.name for file in run.iterdir()) == files
     assert sorted(file.name for file in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert sorted(file.name for file in (run / "samples").iterdir()) == ["epoch_000.png", "epoch_001.png"]
@@ -59,6 +59,8 @@ def test_fit_leaves_everything_and_says_where(program: Program, capsys: pytest.C
     metrics = metrics_of()
     assert program.logged <= {name for name in metrics.names if metrics.series(name)}
     assert [step for step, _ in metrics.series(program.loss)] == list(range(10))  # batches, not optimizer steps
+    assert [step for step, _ in Metrics(run / "health.csv").rows] == [5, 10]
+    assert "health: nothing to report" in said
     assert f"run: {run}" in said
     assert f"pictures: {run}/samples" in said
     for line in "train: 10 ", "val: 3 ", "test: 3 ":
@@ -181,6 +183,7 @@ def test_ctrl_c_saves_and_the_command_that_it_names_goes_on_in_the_same_run(
     assert the_run() == run
     assert_same_weights("small", "whole")
     assert metrics_of().series(program.loss) == metrics_of("whole").series(program.loss)  # not a row lost, none twice
+    assert (run / "health.csv").read_text() == (the_run("whole") / "health.csv").read_text()
 
 
 @pytest.mark.slow
@@ -192,6 +195,7 @@ def test_going_on_from_an_older_checkpoint_replaces_what_came_after_it(program: 
         program.main(["fit", f"--ckpt_path={checkpoints}/{name}.ckpt", "--trainer.max_epochs", "2"])
     assert [step for step, _ in metrics_of().series(program.loss)] == list(range(10))
     assert len(metrics_of().series(program.monitor.replace("val", "test"))) == 1
+    assert [step for step, _ in Metrics(the_run() / "health.csv").rows] == [5, 10]
 
 
 @pytest.mark.slow

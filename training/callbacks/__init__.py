@@ -1,21 +1,28 @@
-"""What a run does besides training: checkpoints, sample pictures, curves, predictions, progress."""
+"""What a run does besides training: checkpoints, sample pictures, curves, progress, health."""
 
 from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary
 from training.callbacks.exact_resume import ExactResume
 from training.callbacks.finite_losses import FiniteLosses
+from training.callbacks.gap import Gap
+from training.callbacks.health import Health
 from training.callbacks.last_checkpoint import Interrupted, LastCheckpoint
 from training.callbacks.progress import ProgressBar
 from training.callbacks.sample_pictures import SamplePictures
+from training.callbacks.sign import Epoch, Sign
 
 __all__ = [
     "Curves",
     "DataSummary",
+    "Epoch",
     "ExactResume",
     "FiniteLosses",
+    "Gap",
+    "Health",
     "Interrupted",
     "LastCheckpoint",
     "Panels",
     "ProgressBar",
     "SamplePictures",
+    "Sign",
 ]

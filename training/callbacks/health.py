@@ -1,0 +1,190 @@
+"""Say what is likely wrong with a run, since when, and what to try."""
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+
+from training.callbacks.means import Means
+from training.callbacks.sign import Epoch, Sign
+from training.metrics_file import STEP, Metrics
+
+FILE = "health.csv"
+EPOCH = "epoch"
+
+
+class Health(pl.Callback, ABC):
+    """Look for signs of a training that goes wrong, write them to ``health.csv``, and warn.
+
+    A sign that has been bad for ``patience`` epochs is told in a line, once in a run: what is likely wrong, since
+    which epoch, and what to try. When training ends, all that was told is told again. ``health.csv`` has a row for
+    each epoch, with every value that the signs look at. Epochs are counted from 0, as in ``samples/``. A resumed run
+    goes on with both. Training does not change by it, and waits for the device only at the end of an epoch.
+
+    Args:
+        patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
+        after: epochs that end before so many steps are not judged, as nothing is learned yet; at least 0.
+        every: the first step of an epoch and each so many after it are looked at, at least 1.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    def __init__(self, patience: int, after: int, every: int) -> None:
+        for name, value, least in ("patience", patience, 1), ("after", after, 0), ("every", every, 1):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}; got {value}")
+        self.patience = patience
+        self.after = after
+        self.every = every
+        self._signs: Sequence[Sign] = ()
+        self._means = Means()
+        self._found: dict[str, dict[str, Any]] = {}  # by sign: bad since and until which epoch, how long, its line
+        self._last = 0  # the last epoch that was looked at
+        self._validated = False
+        self._file = Path()
+
+    @abstractmethod
+    def signs(self, model: pl.LightningModule) -> Sequence[Sign]:
+        """Return the signs to look for in a model's training."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Choose the signs, and the file, on all processes together."""
+        if stage == "fit":
+            self._signs = () if trainer.fast_dev_run else self.signs(pl_module)  # type: ignore[attr-defined]
+            self._file = Path(trainer.log_dir or trainer.default_root_dir) / FILE
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin the file; keep the rows of what a resumed run has done, later ones will be written again."""
+        if self._signs and trainer.is_global_zero:
+            done = Metrics(self._file).rows if trainer.global_step and self._file.is_file() else []
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(",".join([EPOCH, STEP, *self._columns]) + "\n")
+            for step, values in done:
+                if step <= trainer.global_step:
+                    self._write(int(values[EPOCH]), step, values)
+
+    # --- measuring
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Ask the model for what the signs need, if the step is one of those that are looked at."""
+        if batch_idx % self.every == 0:
+            for sign in self._signs:
+                sign.before_step(pl_module)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure, if the step is one of those that are looked at."""
+        if self._signs and batch_idx % self.every == 0:
+            logged = trainer.callback_metrics
+            for sign in self._signs:
+                self._means.add(sign.in_step(pl_module, logged))
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let the signs begin anew."""
+        self._validated = trainer.state.fn == "fit" and not trainer.sanity_checking
+        for sign in self._signs:
+            sign.start_validation()
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Measure a batch of validation."""
+        if self._validated:
+            for sign in self._signs:
+                self._means.add(sign.in_validation(outputs, batch))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure the batches of a validation together."""
+        if self._validated:
+            for sign in self._signs:
+                self._means.add(sign.end_validation())
+
+    # --- telling
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the epoch's row, and tell what has been bad for long enough."""
+        if not self._signs:
+            return
+        means = self._means.compute([name for sign in self._signs for name in sign.averaged], trainer.strategy)
+        logged = trainer.callback_metrics
+        if not self._validated:
+            logged = {name: value for name, value in logged.items() if not name.startswith("val/")}
+        self._validated = False
+        self._last = trainer.current_epoch
+        row: dict[str, float] = {}
+        for sign in self._signs:
+            values = sign.values(Epoch(means, logged, trainer.global_step))
+            row |= values
+            measured = not all(map(math.isnan, values.values()))  # not without validation, for instance
+            if measured and trainer.global_step >= self.after:
+                line = self._follow(sign.name, sign.warning(values), trainer.current_epoch)
+                if line and trainer.is_global_zero:
+                    trainer.print(f"health: {line}")
+        if trainer.is_global_zero:
+            self._write(trainer.current_epoch, trainer.global_step, row)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell all that was told, and how long it lasted."""
+        if self._signs and trainer.is_global_zero:
+            print("\n".join(self._summary()))
+
+    def _summary(self) -> list[str]:
+        told = [found for found in self._found.values() if found["line"]]
+        if not told:
+            return ["health: nothing to report"]
+        lines = [f"health: {len(told)} of {len(self._signs)} signs were bad; the numbers are in {self._file}"]
+        for found in told:
+            since, until = found["since"], found["until"]
+            when = f"since epoch {since}" if until == self._last else f"epochs {since} to {until}"
+            lines.append(f"  {when}: {found['line']}")
+        return lines
+
+    def _follow(self, name: str, wrong: str | None, epoch: int) -> str | None:
+        """Keep since when a sign is bad, and return what is to be told of it now."""
+        found = self._found.setdefault(name, {"since": epoch, "until": epoch, "epochs": 0, "line": None})
+        if wrong is None:
+            found["epochs"] = 0
+            return None
+        found["epochs"] += 1
+        if found["line"] is None and found["epochs"] == 1:
+            found["since"] = epoch
+        found["until"] = epoch
+        if found["line"] is None and found["epochs"] == self.patience:
+            found["line"] = wrong
+            return f"since epoch {found['since']} {wrong}"
+        return None
+
+    @property
+    def _columns(self) -> list[str]:
+        return [column for sign in self._signs for column in sign.columns]
+
+    def _write(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        cells = ["" if math.isnan(value := values.get(name, math.nan)) else f"{value:.6g}" for name in self._columns]
+        with open(self._file, "a") as file:
+            file.write(",".join([str(epoch), str(step), *cells]) + "\n")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was measured in this epoch so far, what is bad since when, and the signs' memories."""
+        memories = {sign.name: dict(sign.memory) for sign in self._signs}
+        return {"means": self._means.state_dict(), "found": copy.deepcopy(self._found), "memories": memories}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Restore it."""
+        self._means.load_state_dict(state_dict["means"])
+        self._found = copy.deepcopy(state_dict["found"])
+        for sign in self._signs:
+            sign.memory |= state_dict["memories"].get(sign.name, {})
