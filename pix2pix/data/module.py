@@ -49,9 +49,6 @@ class PairedImages(ResumableData[Pairs]):
             without mixing colors.
         color_jitter: how much brightness, contrast and saturation of the training inputs change, in [0, 1): 0.2 is a
             factor from 0.8 to 1.2 each. For 1 or 3 input channels.
-        shuffle_channels: whether the channels of each training pair come in a random order, the same in input and
-            target: red may become blue in both. For pairs in which a color of the input says which one the target has,
-            whatever it is.
         input_channels: channels of inputs. 1 (gray), 3 (RGB) and 4 (RGBA) are converted to one another, any other
             number must be what the files have.
         target_channels: channels of targets, in the same way.
@@ -83,7 +80,6 @@ class PairedImages(ResumableData[Pairs]):
         flip: bool = True,
         label_maps: Side | None = None,
         color_jitter: float = 0.0,
-        shuffle_channels: bool = False,
         input_channels: int = 3,
         target_channels: int = 3,
         input_window: Window | Literal["auto"] = "auto",
@@ -103,10 +99,8 @@ class PairedImages(ResumableData[Pairs]):
         )
         if color_jitter and (input_labels or input_channels not in (1, 3)):
             raise ValueError(f"color_jitter works on 1 or 3 input_channels; got {input_labels or input_channels}")
-        if shuffle_channels and (input_labels or input_channels != target_channels):
-            raise ValueError("shuffle_channels needs as many channels in inputs as in targets, and no input_labels")
         self.direction = direction
-        self.transform = PairTransform(load_size, crop_size, flip, label_maps, color_jitter, shuffle_channels)
+        self.transform = PairTransform(load_size, crop_size, flip, label_maps, color_jitter)
         self._formats: PairFormats | None = None
 
     @property

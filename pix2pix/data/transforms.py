@@ -19,7 +19,7 @@ class PairTransform:
     """The same geometry for both pictures of a pair, then [-1, 1].
 
     In training: resize to ``load_size``, cut out ``crop_size`` at a random place, mirror with probability 0.5, change
-    colors. In evaluation: resize to ``crop_size``, nothing random. Without ``load_size`` nothing is
+    the colors of the input. In evaluation: resize to ``crop_size``, nothing random. Without ``load_size`` nothing is
     resized: training cuts out ``crop_size`` at the scale of the files, of which no more is read than that where their
     format allows it, and evaluation takes the middle.
 
@@ -31,7 +31,6 @@ class PairTransform:
             where photographs are resized bicubically).
         color_jitter: how much brightness, contrast and saturation of the input may change: 0.2 is a factor from 0.8
             to 1.2 each.
-        shuffle_channels: whether the channels of a pair come in a random order, the same in both.
 
     Raises:
         ValueError: an option outside its range.
@@ -44,7 +43,6 @@ class PairTransform:
         flip: bool = True,
         label_maps: Side | None = None,
         color_jitter: float = 0.0,
-        shuffle_channels: bool = False,
     ) -> None:
         if not 0 <= color_jitter < 1:
             raise ValueError(f"color_jitter must be in [0, 1); got {color_jitter}")
@@ -58,7 +56,6 @@ class PairTransform:
             raise ValueError(f"crop_size {crop_size} must not be larger than load_size {load_size}")
         self.flip = flip
         self.color_jitter = color_jitter
-        self.shuffle_channels = shuffle_channels
         self.interpolation = [
             InterpolationMode.NEAREST_EXACT if label_maps in (side, "both") else InterpolationMode.BICUBIC
             for side in ("input", "target")
@@ -98,9 +95,6 @@ class PairTransform:
                 values = [F.horizontal_flip(each) for each in values]
             if self.color_jitter:
                 values[0] = self._jitter(values[0], random)
-            if self.shuffle_channels:
-                order = torch.randperm(len(values[0]), generator=random)
-                values = [each[order] for each in values]
         source, target = (format.to_network(each) for format, each in zip(formats, values, strict=True))
         return source, target
 

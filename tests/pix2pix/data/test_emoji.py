@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inference import open_picture
 from pix2pix.data import DataError, Emoji
@@ -100,7 +101,7 @@ def test_stopped_while_drawing_it_leaves_nothing(tmp_path: Path, monkeypatch: py
 
 
 def test_another_process_that_was_faster_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def draw(folder: Path, size: int, hints: bool) -> None:
+    def draw(folder: Path, size: int, rough_colors: bool) -> None:
         (folder / "ours").touch()
         theirs = tmp_path / f"{size}"
         write_picture(theirs / "train" / "theirs.png", 2 * size, size)
@@ -110,18 +111,30 @@ def test_another_process_that_was_faster_is_no_error(tmp_path: Path, monkeypatch
     assert [file.name for file in tmp_path.glob("**/*") if file.is_file()] == ["theirs.png"]
 
 
-def test_hints_say_the_colors_in_the_drawing(tmp_path: Path) -> None:
-    Emoji(tmp_path, "train", 64, hints=True)
+def test_rough_colors_lie_below_the_drawing(tmp_path: Path) -> None:
+    Emoji(tmp_path, "train", 64, rough_colors=True)
     Emoji(tmp_path, "train", 64)
     lemon = next((tmp_path / "64").glob("*/1F34B.png"))
-    plain, hinted = (
-        open_picture(tmp_path / folder / lemon.parent.name / lemon.name).read() for folder in ("64", "64-hints")
+    plain, given = (
+        open_picture(tmp_path / folder / lemon.parent.name / lemon.name).read() for folder in ("64", "64-rough")
     )
-    assert (plain[:, 64:] == hinted[:, 64:]).all()  # the target
-    changed = (plain[:, :64] != hinted[:, :64]).any(2)
-    assert 9 <= changed.sum() <= 25 * 4  # a few squares ...
-    assert (hinted[:, :64][changed] == hinted[:, 64:][changed]).all()  # ... of the color that is there
-    assert "dots of the colors" in (tmp_path / "64-hints" / "LICENSE-NOTE.txt").read_text()
+    assert (plain[:, 64:] == given[:, 64:]).all()  # the target
+    drawing, rough = plain[:, :64], given[:, :64]
+    assert (rough <= drawing).all()
+    assert (rough[drawing == 0] == 0).all()  # its lines
+    assert abs(rough[28:36, 28:36].astype(int) - given[28:36, 92:100]).max() < 16  # yellow in the middle
+    assert (rough[:8, :8] == 255).all()
+    assert "blurred picture of the colors" in (tmp_path / "64-rough" / "LICENSE-NOTE.txt").read_text()
+
+
+def test_lines_do_not_darken_the_colors_beside_them() -> None:
+    lines, colored = np.full((64, 64, 3), 255, np.uint8), np.full((64, 64, 3), (200, 100, 40), np.uint8)
+    lines[:, ::4] = colored[:, ::4] = 0
+    lines[:8] = colored[:8] = 0  # a row of cells of which nothing is known
+    pictures = (Image.fromarray(each) for each in (lines, colored))
+    rough = np.asarray(module.rough(*pictures))
+    assert (rough[24:] == colored[24:]).all()  # what is unknown is white, and reaches two cells far
+    assert (rough[:8] == 0).all()
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
