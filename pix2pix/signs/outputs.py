@@ -43,6 +43,7 @@ class Saturation(OutputSign):
 
     name = "saturated"
     columns = averaged = ("saturated",)
+    explains = ("constant", "variety", "own target", "checkerboard")
 
     def __init__(self, most: float | None) -> None:
         super().__init__()
@@ -94,6 +95,7 @@ class ConstantOutputs(OutputSign):
 
     name = "constant"
     columns = averaged = ("constant",)
+    explains = ("variety", "own target")
 
     def __init__(self, most: float | None) -> None:
         super().__init__()

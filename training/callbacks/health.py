@@ -21,9 +21,10 @@ class Health(pl.Callback, ABC):
     """Look for signs of a training that goes wrong, write them to ``health.csv``, and warn.
 
     A sign that has been bad for ``patience`` epochs is told in a line, once in a run: what is likely wrong, since
-    which epoch, and what to try. When training ends, all that was told is told again. ``health.csv`` has a row for
-    each epoch, with every value that the signs look at. Epochs are counted from 0, as in ``samples/``. A resumed run
-    goes on with both. Training does not change by it, and waits for the device only at the end of an epoch.
+    which epoch, and what to try; but not while another bad sign explains it. When training ends, all that was told is
+    told again. ``health.csv`` has a row for each epoch, with every value that the signs look at. Epochs are counted
+    from 0, as in ``samples/``. A resumed run goes on with both. Training does not change by it, and waits for the
+    device only at the end of an epoch.
 
     Args:
         patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
@@ -125,16 +126,14 @@ class Health(pl.Callback, ABC):
             logged = {name: value for name, value in logged.items() if not name.startswith("val/")}
         self._validated = False
         self._last = trainer.current_epoch
-        row: dict[str, float] = {}
-        for sign in self._signs:
-            values = sign.values(Epoch(means, logged, trainer.global_step))
-            row |= values
-            measured = not all(map(math.isnan, values.values()))  # not without validation, for instance
-            if measured and trainer.global_step >= self.after:
-                line = self._follow(sign.name, sign.warning(values), trainer.current_epoch)
-                if line and trainer.is_global_zero:
+        epoch = Epoch(means, logged, trainer.global_step)
+        values = {sign: sign.values(epoch) for sign in self._signs}
+        if trainer.global_step >= self.after:
+            for line in self._judge(values):
+                if trainer.is_global_zero:
                     trainer.print(f"health: {line}")
         if trainer.is_global_zero:
+            row = {name: value for found in values.values() for name, value in found.items()}
             self._write(trainer.current_epoch, trainer.global_step, row)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -153,20 +152,26 @@ class Health(pl.Callback, ABC):
             lines.append(f"  {when}: {found['line']}")
         return lines
 
-    def _follow(self, name: str, wrong: str | None, epoch: int) -> str | None:
-        """Keep since when a sign is bad, and return what is to be told of it now."""
-        found = self._found.setdefault(name, {"since": epoch, "until": epoch, "epochs": 0, "line": None})
-        if wrong is None:
-            found["epochs"] = 0
-            return None
-        found["epochs"] += 1
-        if found["line"] is None and found["epochs"] == 1:
-            found["since"] = epoch
-        found["until"] = epoch
-        if found["line"] is None and found["epochs"] == self.patience:
-            found["line"] = wrong
-            return f"since epoch {found['since']} {wrong}"
-        return None
+    def _judge(self, values: Mapping[Sign, Mapping[str, float]]) -> list[str]:
+        """Keep since when each sign is bad, and return what is to be told now."""
+        # All NaN is not measured, as without validation: neither good nor bad.
+        measured = {sign: found for sign, found in values.items() if not all(map(math.isnan, found.values()))}
+        wrong = {sign: line for sign, found in measured.items() if (line := sign.warning(found))}
+        explained = {name for sign in wrong for name in sign.explains}
+        new = []
+        for sign in measured:
+            line = None if sign.name in explained else wrong.get(sign)
+            found = self._found.setdefault(sign.name, {"since": 0, "until": 0, "epochs": 0, "line": None})
+            found["epochs"] = 0 if line is None else found["epochs"] + 1
+            if line is None:
+                continue
+            found["until"] = self._last
+            if found["line"] is None and found["epochs"] == 1:
+                found["since"] = self._last
+            if found["line"] is None and found["epochs"] == self.patience:
+                found["line"] = line
+                new.append(f"since epoch {found['since']} {line}")
+        return new
 
     @property
     def _columns(self) -> list[str]:

@@ -34,12 +34,14 @@ class Sign(ABC):
         name: of the sign, unlike that of others.
         columns: the names of its values in ``health.csv``, unlike those of others.
         averaged: the names of all that it measures in steps and in validation, unlike those of others.
+        explains: the names of signs that follow from this one: while it is bad, they are not told.
         memory: what it knows of earlier epochs; it is in the checkpoint.
     """
 
     name: str
     columns: Sequence[str]
     averaged: Sequence[str] = ()
+    explains: Sequence[str] = ()
 
     def __init__(self) -> None:
         self.memory: dict[str, float] = {}

@@ -5,8 +5,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from pix2pix.callbacks import Pix2PixHealth
 from pix2pix.signs import Checkerboard, ConstantOutputs, Saturation
 from pix2pix.signs.outputs import OutputSign, grid_energy, is_constant, saturated_share
+from tests.pix2pix.training import small_model
 from training.callbacks import Epoch
 
 
@@ -101,3 +103,9 @@ def test_where_the_target_is_unknown_the_output_is_as_the_target() -> None:
     target, output = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
     known = torch.tensor([True, False, False, False]).view(1, 1, 2, 2)
     assert epoch_of(Saturation(0.5), output, target, known)["saturated"] == 0.25
+
+
+def test_signs_explain_those_that_are_there() -> None:
+    names = {sign.name for sign in Pix2PixHealth().signs(small_model())}
+    assert len(names) == 9
+    assert {*Saturation(0.5).explains, *ConstantOutputs(0.5).explains} < names

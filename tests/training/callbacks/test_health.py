@@ -132,6 +132,24 @@ def test_a_healthy_run_says_so_in_a_line(tmp_path: Path, capsys: pytest.CaptureF
     assert said(capsys) == ["health: nothing to report"]
 
 
+class ExplainingHealth(ListedHealth):
+    """Its first sign explains the second."""
+
+    def signs(self, model: pl.LightningModule) -> Sequence[Sign]:
+        first, *others = super().signs(model)
+        first.explains = ["sign 1"]
+        return [first, *others]
+
+
+def test_what_another_sign_explains_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(tmp_path, ExplainingHealth([0, 1, 2], [0, 1, 2, 3, 4, 5], [0, 1, 2]), 6)
+    assert said(capsys)[:3] == [
+        "health: since epoch 0 sign 0 is bad",
+        "health: since epoch 0 sign 2 is bad",
+        "health: since epoch 3 sign 1 is bad",
+    ]
+
+
 def test_the_first_steps_are_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(tmp_path, ListedHealth(range(9), after=3 * BATCHES), 4)
     assert said(capsys)[0] == "health: since epoch 2 sign 0 is bad"
