@@ -110,7 +110,9 @@ def tabulate(found: Found, shifts: Sequence[int], seeds: int) -> str:
         cells = []
         for shift in shifts:
             values = [found[shift, name, seed] for seed in range(seeds)]
-            cells.append(f"{statistics.fmean(values):.4f} ± {statistics.pstdev(values):.4f}")
+            cells.append(
+                f"{statistics.fmean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if seeds > 1 else "")
+            )
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
