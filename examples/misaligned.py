@@ -24,7 +24,6 @@ from losses.convention import Loss
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, RegistrationLoss, UNetGenerator
 
 LARGEST = 6  # pixels
-Found = Mapping[tuple[int, str, int], float]  # the L1 of a shift, a loss and a seed
 
 
 def losses_of_pairs() -> Mapping[str, dict[str, Loss | None]]:
@@ -102,8 +101,8 @@ def main(out: Path, shifts: Sequence[int] = (0, 3, 6), seeds: int = 1, epochs: i
     return table
 
 
-def tabulate(found: Found, shifts: Sequence[int], seeds: int) -> str:
-    """Return a table of the mean L1 over the seeds, with its standard deviation."""
+def tabulate(found: Mapping[tuple[int, str, int], float], shifts: Sequence[int], seeds: int) -> str:
+    """Return a table of the mean L1 over the seeds, with its standard deviation; found by shift, loss and seed."""
     lines = [f"| L1 of test pairs | {' | '.join(f'up to {shift} px' for shift in shifts)} |"]
     lines.append("|---|" + "---:|" * len(shifts))
     for name in losses_of_pairs():
