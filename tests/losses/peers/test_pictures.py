@@ -38,7 +38,7 @@ def test_ssim_of_torchmetrics() -> None:
 
 @pytest.mark.slow
 def test_ms_ssim_of_torchmetrics_and_monai() -> None:
-    """Scale by scale of torchmetrics; whole of MONAI, which has float32 alone."""
+    """Scale by scale of torchmetrics; whole of MONAI, whose float32 has four digits here."""
 
     def theirs(x: Tensor, y: Tensor) -> Tensor:
         factors = []
@@ -55,7 +55,7 @@ def test_ms_ssim_of_torchmetrics_and_monai() -> None:
 
     x, y = pictures(2, 1, 177, 190)
     assert_agree(ours, theirs, x, y)
-    assert_close(ours(x, y), 1 - compute_ms_ssim(x, y, spatial_dims=2).double().squeeze(1), rtol=1e-4, atol=0)
+    assert_close(ours(x, y), 1 - compute_ms_ssim(x, y, spatial_dims=2).double().squeeze(1), rtol=3e-4, atol=0)
 
 
 def test_total_variation_of_kornia_and_torchmetrics() -> None:
