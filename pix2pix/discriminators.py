@@ -26,8 +26,14 @@ class Discriminator(Network):
         """Score pictures N x in_channels x H x W in [-1, 1]; a list for several scales, the finest first."""
 
     def features(self, x: Tensor) -> list[list[Tensor]]:
-        """Return for each scale the feature maps of all layers, N x C x h x w; the last are the scores."""
-        raise NotImplementedError
+        """Return for each scale the feature maps of all layers, N x C x h x w; the last are the scores.
+
+        A discriminator of one's own needs it for ``losses.FeatureMatchingLoss`` alone.
+
+        Raises:
+            ValueError: it has no feature maps to show.
+        """
+        raise self._no_features()
 
     def require_features(self) -> None:
         """Require that it has feature maps to show.
@@ -36,7 +42,10 @@ class Discriminator(Network):
             ValueError: it has none.
         """
         if type(self).features is Discriminator.features:
-            raise ValueError(f"{type(self).__name__} has no method features, which FeatureMatchingLoss needs")
+            raise self._no_features()
+
+    def _no_features(self) -> ValueError:
+        return ValueError(f"{type(self).__name__} has no method features, which FeatureMatchingLoss needs")
 
 
 class PatchDiscriminator(Discriminator):

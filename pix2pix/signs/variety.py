@@ -1,6 +1,7 @@
 """Signs between the outputs of G: they are all alike, or no nearer to their own targets than to others."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -43,9 +44,9 @@ class ComparedOutputs(OutputSign):
         outputs, targets = torch.cat(self._kept, 1).flatten(2)
         return self.compare(outputs, targets)
 
+    @abstractmethod
     def compare(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Compare pictures, N x values of 32 x 32 means."""
-        raise NotImplementedError
 
 
 class LittleVariety(ComparedOutputs):

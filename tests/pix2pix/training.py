@@ -3,6 +3,8 @@
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
 
 from pix2pix import PatchDiscriminator, Pix2Pix, UNetGenerator
 from pix2pix.layers import Norm
@@ -29,3 +31,11 @@ def small_model(norm: Norm = "batch", **options: Any) -> Pix2Pix:
         PatchDiscriminator(channels, 4, layers=1, norm=judge),
         **options,
     )
+
+
+def weights(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def changed(before: dict[str, Tensor], module: nn.Module) -> bool:
+    return any(not torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
