@@ -1,8 +1,10 @@
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
 import torch
+from playwright.sync_api import Browser, Page, sync_playwright
 
 os.environ["WANDB_MODE"] = "offline"  # whatever a test forgets to say, nothing reaches for a network
 
@@ -15,3 +17,37 @@ def _reproducible() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_CHROMIUM = "no Chromium, which tests of pages need: apt-get install chromium, or Google Chrome"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start a browser without a window, and without the calls home that a closed network refuses."""
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open an empty page, which must not have had an error at the end of the test."""
+    context = browser.new_context(accept_downloads=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out."""
+    if any(NO_CHROMIUM in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(NO_CHROMIUM)
