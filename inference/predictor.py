@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from inference.export import Backend, Graph, Runtime, choose, converted
 from inference.files import Job, jobs
 from inference.geometry import Geometry
 from inference.pictures import Axes, Picture, open_picture
@@ -35,9 +36,12 @@ class Predictor(ABC):
         batch_size: how many pictures of one size run together, at least 1.
         tile: the longest side that is run whole, at least 1; None is what fits into the free memory.
         axes: how the arrays of files lie; see :func:`inference.open_picture`.
+        backend: what runs the network: ``torch``, or on a CPU ``onnxruntime``, ``openvino``, or ``auto``, the fastest
+            of those that are installed.
 
     Raises:
         ValueError: an option outside its range, or a device that is not there.
+        ModuleNotFoundError: the backend is not installed.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Predictor(ABC):
         batch_size: int,
         tile: int | None = None,
         axes: Axes = "auto",
+        backend: Backend = "torch",
     ) -> None:
         for name, value in ("batch_size", batch_size), ("tile", tile):
             if value is not None and value < 1:
@@ -56,6 +61,9 @@ class Predictor(ABC):
         self.device = _device(device)
         self.network = network.to(self.device)
         self.precision = precision
+        self.backend = choose(backend, self.device)
+        if precision != "32" and self.backend != "torch":
+            raise ValueError(f"precision {precision} is torch's; set precision to 32, or backend to torch")
         self.batch_size = batch_size
         self.axes = axes
         self._tile = tile
@@ -125,6 +133,10 @@ class Predictor(ABC):
     def geometry(self) -> Geometry:
         """The geometry of the network that runs in tiles."""
 
+    @abstractmethod
+    def graph(self) -> Graph:
+        """Return the graph that other runtimes than torch run."""
+
     def seam_in_words(self, seam: float) -> str:
         """Return how large a step of the network's output is."""
         return f"{seam:.3g} of the network's output"
@@ -142,6 +154,11 @@ class Predictor(ABC):
         if self.precision == "32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
+
+    @cached_property
+    def runtime(self) -> Runtime | None:
+        """The network in another runtime than torch, or None; it is converted when it is first used."""
+        return None if self.backend == "torch" else converted(self.graph(), self.backend)
 
     @cached_property
     def tile(self) -> int:

@@ -6,7 +6,8 @@ import inspect
 import pkgutil
 from abc import ABC
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 from torch import Tensor, nn
 
@@ -38,6 +39,25 @@ class Network(nn.Module, ABC):
         """Return how to build this network, without its weights."""
         cls = type(self)
         return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": as_recipes(self._arguments)}
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, revision: str | None = None) -> Self:
+        """Rebuild a network that ``export --format hub`` wrote, with its weights, in evaluation mode.
+
+        It needs the extra ``hub``.
+
+        Args:
+            name: the folder, or where there is none of this name the repository ``OWNER/NAME`` on the Hugging Face hub.
+            revision: of the repository: a branch, a tag or a commit.
+
+        Raises:
+            ValueError: there is no such folder or repository, or what is there is not of this class.
+        """
+        from inference.export.hub import read_folder  # here, as it imports this file
+
+        network = read_folder(name, cls, revision)
+        assert isinstance(network, cls)
+        return network
 
 
 def _remembering(init: Callable[..., None]) -> Callable[..., None]:

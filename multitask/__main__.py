@@ -17,6 +17,10 @@ COMMANDS = {
     "predict": Command(
         "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
     ),
+    "export": Command(
+        "Write the model of a checkpoint for other programs: ONNX, torch.export or safetensors.",
+        "multitask.export:export",
+    ),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

@@ -154,12 +154,24 @@ class MultiTask(Model):
             images: in [0, 1].
             size: height and width that the predictions are brought to, if the images were resized before.
         """
-        features, inside = self._features(images), _size_of(images)
-        return {name: self._predict(name, features, inside, size or inside) for name in self.heads}
+        inside = _size_of(images)
+        return self.at_size(self.predict_padded(pad(images, self.encoder.stride)), inside, size or inside)
+
+    def predict_padded(self, images: Tensor) -> dict[str, Any]:
+        """Predict everything for pictures N x 3 x H x W whose sides are multiples of the encoder's stride."""
+        features, size = self._features(images), _size_of(images)
+        return {name: self._head(name, features, size) for name in self.heads}
+
+    def at_size(self, predictions: Mapping[str, Any], inside: Size, size: Size) -> dict[str, Any]:
+        """Return predictions for pictures of ``size``, of those for the same resized to ``inside`` and then padded."""
+        return {name: task.at_size(predictions[name], inside, size) for name, task in self.named_tasks().items()}
 
     def values(self, images: Tensor, size: Size | None = None) -> dict[str, Any]:
         """Predict as :meth:`forward`, and decode: for each task, by its name, values in the form of its target."""
-        predictions = self(images, size)
+        return self.decode(self(images, size))
+
+    def decode(self, predictions: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what predictions say: for each task, by its name, values in the form of its target."""
         return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
 
     def _features(self, images: Tensor) -> Tensor:
@@ -168,10 +180,9 @@ class MultiTask(Model):
         features: Tensor = self.neck(self.encoder(images.contiguous(memory_format=torch.channels_last)))
         return features
 
-    def _predict(self, name: str, features: Tensor, inside: Size, size: Size) -> Any:
+    def _head(self, name: str, features: Tensor, size: Size) -> Any:
         own = self.attention[name](features) if self.attention else features
-        prediction = self.heads[name](own, padded_size(inside, self.encoder.stride))
-        return self.named_tasks()[name].at_size(prediction, inside, size)
+        return self.heads[name](own, size)
 
     def _parameters_of(self, name: str) -> list[nn.Parameter]:
         """The parameters of a task: of its head, and of its attention."""
@@ -231,7 +242,8 @@ class MultiTask(Model):
             if task.target in batch:
 
                 def run(features: Any, name: str = name) -> Any:
-                    return self._loss(name, self._predict(name, features, size, size), batch)
+                    prediction = self._head(name, features, padded_size(size, self.encoder.stride))
+                    return self._loss(name, self.named_tasks()[name].at_size(prediction, size, size), batch)
 
                 if task.parts:
                     own = {part: views[f"{name}_{part}"] for part in task.parts}

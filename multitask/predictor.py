@@ -9,14 +9,16 @@ from typing import Any
 from torch import Tensor
 
 from inference import DataError, Picture, predictor, read_checkpoint
+from inference.export import Backend, Graph
 from inference.files import Job, check_targets
 from inference.geometry import Geometry, geometry_of
 from inference.pipeline import Progress
 from inference.predictor import Precision
-from inference.sizes import crop
+from inference.sizes import crop, pad
 from losses import at_least_float32
 from multitask.data.files import to_image
 from multitask.data.transforms import resize_image
+from multitask.graph import Heads
 from multitask.maps import Maps
 from multitask.module import MultiTask
 from multitask.tasks.writing import Place, Written
@@ -44,6 +46,9 @@ class Predictor(predictor.Predictor):
         precision: ``32``, or ``bf16``: faster on GPUs, and precise to about 8 bits.
         batch_size: how many pictures of one size run together, at least 1.
         tile: the longest side that is predicted whole; by default what fits into the free memory.
+        backend: what runs the network: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (of the extras ``export``
+            and ``openvino``), or ``auto``, the fastest of those that are installed. The conversion takes half a minute;
+            tiles are torch's.
 
     Raises:
         ValueError: the checkpoint cannot be read, an option is outside its range, or the device is not there.
@@ -57,9 +62,11 @@ class Predictor(predictor.Predictor):
         precision: Precision = "32",
         batch_size: int = 8,
         tile: int | None = None,
+        backend: Backend = "torch",
     ) -> None:
         self.model = model if isinstance(model, MultiTask) else load(Path(model))
-        super().__init__(self.model.eval(), device=device, precision=precision, batch_size=batch_size, tile=tile)
+        options: dict[str, Any] = {"device": device, "precision": precision, "batch_size": batch_size, "tile": tile}
+        super().__init__(self.model.eval(), **options, backend=backend)
         self.tasks = self.model.named_tasks()
         targets = {name: task.target for name, task in self.tasks.items()}
         alike = len(set(targets.values())) < len(targets)
@@ -101,12 +108,26 @@ class Predictor(predictor.Predictor):
         """Predict N x 3 x H x W in [0, 1], of any size: for each task the values of the batch."""
         height, width = pictures.shape[2:]
         resized = pictures if self.model.resize is None else resize_image(pictures, self.model.resize)
-        with self.autocast:
-            return self.model.values(resized, (height, width))
+        if self.runtime is None:
+            with self.autocast:
+                return self.model.values(resized, (height, width))
+        with self.lock:
+            outputs = self.runtime(pad(resized, self.model.encoder.stride))
+        predictions = self.heads.predictions(outputs)
+        return self.model.decode(self.model.at_size(predictions, (resized.shape[2], resized.shape[3]), (height, width)))
 
     def finish(self, outputs: dict[str, Any], index: int, picture: Picture, prepared: Tensor) -> dict[str, Any]:
         """Return the values for one picture, on the CPU."""
         return {name: _on_cpu(values[index]) for name, values in outputs.items()}
+
+    @cached_property
+    def heads(self) -> Heads:
+        """The model, as a network whose outputs are those of its heads."""
+        return Heads(self.model)
+
+    def graph(self) -> Graph:
+        """Return the graph of this network."""
+        return self.heads.graph()
 
     # --- a large picture
 

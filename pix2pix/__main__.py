@@ -20,6 +20,10 @@ COMMANDS = {
         "pix2pix.import_weights:import_weights",
     ),
     "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
+    "export": Command(
+        "Write the generator of a checkpoint for other programs: ONNX, torch.export, safetensors, or for the hub.",
+        "pix2pix.export:export",
+    ),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
         "pix2pix.modes:ModesCommand",

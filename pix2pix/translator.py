@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
 from inference import DataError, Picture, write_picture
+from inference.export import Backend, Graph
 from inference.files import Job
 from inference.geometry import Geometry, geometry_of, least_side
 from inference.modes import InferenceMode, InMode, Preset, as_mode, in_mode, run
@@ -26,6 +27,7 @@ from pix2pix.data.formats import UNKNOWN, PairFormats
 from pix2pix.data.inputs import STACKS, input_folders, open_input
 from pix2pix.data.stacks import with_neighbors
 from pix2pix.data.transforms import Size, resize
+from pix2pix.graph import graph_of
 from pix2pix.trained import Loaded, Trained, load, require_recalibrated
 
 KEEPS_ALL = (".tif", ".tiff", ".npy")  # endings that results of pictures that have them have too
@@ -64,6 +66,8 @@ class Translator(Predictor):
             their own size.
         axes: how the arrays of files lie, ``yxc`` or ``cyx``; null is as in training.
         inference: the inference mode, a preset or an ``InferenceMode``; null is the model's own.
+        backend: what runs the generator: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (of the extras ``export``
+            and ``openvino``), or ``auto``, the fastest of those that are installed. The conversion takes some seconds.
         samples: translate each picture this often, each time with other noise of dropout, and give the mean and the
             standard deviation: NAME_mean and NAME_std, in float32. Dropout must be on, as in the mode ``paper``.
 
@@ -82,6 +86,7 @@ class Translator(Predictor):
         size: Size | None = None,
         axes: Axes | None = None,
         inference: Preset | InferenceMode | None = None,
+        backend: Backend = "torch",
         samples: int = 1,
     ) -> None:
         trained: Trained = load(Path(model)) if isinstance(model, str | Path) else model
@@ -93,6 +98,7 @@ class Translator(Predictor):
             batch_size=batch_size,
             tile=tile,
             axes=axes or trained.formats.axes,
+            backend=backend,
         )
         self.generator = trained.generator
         self.mode = trained.inference if inference is None else as_mode(inference)
@@ -102,6 +108,8 @@ class Translator(Predictor):
             raise ValueError(f"samples must be at least 1; got {samples}")
         if samples > 1 and not (self.mode.dropout and any(isinstance(m, nn.Dropout) for m in self.generator.modules())):
             raise ValueError(f"samples {samples}: all would be alike, as there is no dropout; set inference to paper")
+        if self.backend != "torch":
+            self.graph()  # what it cannot do is said at once
         self.samples = samples
         self.size = height_width("size", size)
         self._counting = threading.Lock()  # pictures are prepared in threads
@@ -137,7 +145,8 @@ class Translator(Predictor):
         sides = ("input", self.formats.input), ("output", self.formats.target)
         return [
             *(f"{side}: {format.describe()}" for side, format in sides),
-            f"batch norm: {self.mode.norm}   dropout: {'on' if self.mode.dropout else 'off'}   device: {self.device}",
+            f"batch norm: {self.mode.norm}   dropout: {'on' if self.mode.dropout else 'off'}   device: {self.device}   "
+            f"backend: {self.backend}",
         ]
 
     # --- files
@@ -216,7 +225,10 @@ class Translator(Predictor):
         height, width = pictures.shape[-2:]
         padded = pad(pictures.nan_to_num(UNKNOWN), self.generator.stride, self.least)
         with self.lock, self.autocast:
-            outputs = [run(self.generator, padded, self.mode, seed).float() for seed in range(self.samples)]
+            if self.runtime is not None:
+                outputs = [self.runtime(padded)]
+            else:
+                outputs = [run(self.generator, padded, self.mode, seed).float() for seed in range(self.samples)]
         output = outputs[0] if self.samples == 1 else torch.cat(torch.std_mean(torch.stack(outputs), 0)[::-1], 1)
         return output[..., :height, :width]
 
@@ -250,6 +262,10 @@ class Translator(Predictor):
         with self.lock, in_mode(self.generator, self.mode):
             return geometry_of(self.generator, self.generator.in_channels, self.generator.stride)
 
+    def graph(self) -> Graph:
+        """Return the graph of the generator in its mode."""
+        return graph_of(self.generator, self.mode)
+
     def is_large(self, picture: Picture) -> bool:
         """Return whether a picture is larger than a tile, or a stack of slices."""
         large = self.formats.neighbors is not None or (self.size is None and self.needs_tiles(picture))
@@ -266,8 +282,13 @@ class Translator(Predictor):
 
     def _parts(self, picture: Picture, progress: Progress) -> Iterator[tuple[Box, Array]]:
         """Yield the parts of a translation, row by row, as files have them."""
+        network: nn.Module = InMode(self.generator, self.mode)
+        if (
+            self.runtime is not None and self.geometry.norms == 0
+        ):  # statistics of the picture are found in torch's layers
+            network = self.runtime
         with in_mode(self.generator, self.mode):
-            for part in self.in_tiles(InMode(self.generator, self.mode), picture, progress):
+            for part in self.in_tiles(network, picture, progress):
                 own = self.prepare(picture.part(part.box)) if self.formats.input.nan == "mask" else torch.zeros(1, 1, 1)
                 yield part.box, self._to_array(part.output.float(), own)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from inference.lite0 import LITE0, packaged_weights
 from losses.pretrained import read_state_dict
@@ -48,14 +49,40 @@ class TimmEncoder(Encoder):
         self.indices: list[int] = network.prune_intermediate_layers(
             [levels[stride] for stride in strides], prune_norm=True
         )
+        fix_padding(network)
         self.network = network
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Compute the features of pictures N x 3 x H x W in [0, 1], the finest first."""
+        """Compute the features of pictures N x 3 x H x W in [0, 1], the finest first; H, W multiples of the stride."""
         features: list[Tensor] = self.network.forward_intermediates(
             self.normalize(images), indices=self.indices, intermediates_only=True
         )
         return features
+
+
+class FixedSame(nn.Conv2d):
+    """A convolution with TensorFlow's "same" padding, for pictures whose sides are multiples of its stride.
+
+    Then what is padded depends on no picture: of :math:`(k - 1) d + 1 - s` rows half at the top, one more at the bottom
+    where it is odd. timm's own computes it for each picture, which no graph of any size can hold.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve N x C x H x W."""
+        sides: list[int] = []
+        for kernel, dilation, stride in zip(self.kernel_size, self.dilation, self.stride, strict=True):
+            rows = max((kernel - 1) * dilation + 1 - stride, 0)
+            sides = [rows // 2, rows - rows // 2, *sides]  # the last dimension comes first
+        return F.conv2d(F.pad(x, sides), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def fix_padding(network: nn.Module) -> None:
+    """Replace timm's convolutions with "same" padding by those that know it beforehand; the weights stay."""
+    from timm.layers import Conv2dSame
+
+    for layer in network.modules():
+        if isinstance(layer, Conv2dSame):
+            layer.__class__ = FixedSame  # the weights, and who holds the layer, stay as they are
 
 
 def _create(name: str, options: Mapping[str, Any]) -> Any:

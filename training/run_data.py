@@ -1,0 +1,64 @@
+"""The data of a run, from the configuration that lies beside its checkpoints."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from torch import Tensor
+
+from inference import read_checkpoint, run_of
+from training.data import ResumableData
+from training.failures import OneLineErrors
+
+Data = TypeVar("Data", bound=ResumableData[Any])
+
+
+def data_of_run(run: Path, kind: type[Data]) -> Data:
+    """Build the data module of a run as its ``config.yaml`` describes it.
+
+    Args:
+        run: the run's folder.
+        kind: the application's data module.
+
+    Raises:
+        ValueError: there is no such file, or no data in it.
+        WrongUsage: its options are not those of the data module.
+    """
+    file = run / "config.yaml"
+    try:
+        options = yaml.safe_load(file.read_text())["data"]
+    except FileNotFoundError:
+        raise ValueError(f"{file}: no such file; {run} is not the folder of a run") from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        raise ValueError(f"{file}: not the configuration of a run") from None
+    parser = OneLineErrors()
+    parser.add_argument("--data", type=kind)
+    data: Data = parser.instantiate_classes(parser.parse_object({"data": options})).data
+    return data
+
+
+def pictures_of_run(checkpoint: Path, kind: type[Data], key: str, count: int) -> list[Tensor]:
+    """Return validation pictures of the run that wrote a checkpoint, as its networks saw them: channels x H x W.
+
+    Args:
+        checkpoint: the file.
+        kind: the application's data module.
+        key: what a batch calls them.
+        count: how many at most, spread evenly over the split.
+
+    Returns:
+        None, if the checkpoint lies in no run, or the data are not there any more.
+    """
+    run = run_of(checkpoint)
+    if run is None:
+        return []
+    try:
+        data = data_of_run(run, kind)
+        if known := read_checkpoint(checkpoint).get("data"):
+            data.take_over(known)
+        dataset = data.dataset("val")
+    except (ValueError, OSError):
+        return []
+    count = min(count, len(dataset))
+    samples = (dataset[0, index * len(dataset) // count] for index in range(count))
+    return [data.collate([sample])[key][0] for sample in samples]
