@@ -46,7 +46,7 @@ class Predictor(predictor.Predictor):
         precision: ``32``, or ``bf16``: faster on GPUs, and precise to about 8 bits.
         batch_size: how many pictures of one size run together, at least 1.
         tile: the longest side that is predicted whole; by default what fits into the free memory.
-        backend: what runs the network: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (of the extras ``export``
+        backend: what runs the network: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (the extras ``export``
             and ``openvino``), or ``auto``, the fastest of those that are installed. The conversion takes half a minute;
             tiles are torch's.
 

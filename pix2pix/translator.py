@@ -66,7 +66,7 @@ class Translator(Predictor):
             their own size.
         axes: how the arrays of files lie, ``yxc`` or ``cyx``; null is as in training.
         inference: the inference mode, a preset or an ``InferenceMode``; null is the model's own.
-        backend: what runs the generator: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (of the extras ``export``
+        backend: what runs the generator: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (the extras ``export``
             and ``openvino``), or ``auto``, the fastest of those that are installed. The conversion takes some seconds.
         samples: translate each picture this often, each time with other noise of dropout, and give the mean and the
             standard deviation: NAME_mean and NAME_std, in float32. Dropout must be on, as in the mode ``paper``.

@@ -1,7 +1,6 @@
 """Write a trained network to a file for other programs, and show that the file does what the network does."""
 
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import util
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from inference.export.check import Checked, Run, as_tuple, check
 from inference.export.graph import Graph
-from inference.export.runtimes import onnx_session
+from inference.export.runtimes import onnx_program, onnx_session
 from inference.pictures.files import whole_or_not_at_all
 
 Format = Literal["onnx", "pt2", "safetensors"]
@@ -70,14 +69,6 @@ def require_packages(format: Format) -> None:
     needed = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "safetensors": ("safetensors",)}.get(format, ())
     if not all(util.find_spec(package) for package in needed):
         raise ModuleNotFoundError(f"format {format} needs more packages: pip install 'pix2pix-multitask[export]'")
-
-
-def onnx_program(graph: Graph) -> Any:
-    """Convert a network to ONNX, with the input ``input`` and the outputs of the graph."""
-    names = {"input_names": ["input"], "output_names": list(graph.outputs)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter about itself
-        return torch.onnx.export(graph.capture(), dynamo=True, verbose=False, **names)  # type: ignore[arg-type]
 
 
 def _write_onnx(source: Source, file: Path) -> Run:

@@ -49,11 +49,16 @@ def read_folder(name: str | Path, kind: type[Network], revision: str | None = No
     folder = Path(name) if Path(name).is_dir() else _downloaded(str(name), revision)
     try:
         recipe = json.loads((folder / CONFIG).read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{name}: no network, as there is no file {CONFIG}") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: {CONFIG} is no JSON ({error})") from None
+    try:
         network = build(recipe, kind)
         network.load_state_dict(load_file(folder / WEIGHTS))
-    except FileNotFoundError as error:
-        raise ValueError(f"{name}: no network, as there is no file {Path(error.filename or WEIGHTS).name}") from None
-    except (KeyError, TypeError, UnicodeDecodeError, RuntimeError, SafetensorError) as error:
+    except FileNotFoundError:
+        raise ValueError(f"{name}: no network, as there is no file {WEIGHTS}") from None
+    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{name}: not a network of this package ({str(error).splitlines()[0]})") from None
     return network.eval()
 

@@ -1,5 +1,6 @@
 """Runtimes beside torch that run a network, on a CPU faster."""
 
+import warnings
 from abc import abstractmethod
 from importlib import util
 from io import BytesIO
@@ -41,15 +42,43 @@ class OnnxRuntime(Runtime):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
-        from inference.export.files import onnx_program
-
-        file = BytesIO()
-        onnx_program(graph).save(file)
-        self.session = onnx_session(file.getvalue())
+        self.session = onnx_session(onnx_bytes(graph))
 
     def run(self, pictures: Any) -> Any:
         """Run an array of pictures."""
         return self.session.run(None, {"input": pictures})
+
+
+class OpenVino(Runtime):
+    """OpenVINO, with as many threads as torch, and in float32 where it would take bfloat16."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        import openvino
+
+        core = openvino.Core()
+        options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
+        self.model = core.compile_model(core.read_model(onnx_bytes(graph)), "CPU", options)
+
+    def run(self, pictures: Any) -> Any:
+        """Run an array of pictures."""
+        results = self.model(pictures)
+        return [results[index] for index in range(len(self.outputs))]
+
+
+def onnx_program(graph: Graph) -> Any:
+    """Convert a network to ONNX, with the input ``input`` and the outputs of the graph."""
+    names = {"input_names": ["input"], "output_names": list(graph.outputs)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter about itself
+        return torch.onnx.export(graph.capture(), dynamo=True, verbose=False, **names)  # type: ignore[arg-type]
+
+
+def onnx_bytes(graph: Graph) -> bytes:
+    """Convert a network to the bytes of an ONNX file."""
+    file = BytesIO()
+    onnx_program(graph).save(file)
+    return file.getvalue()
 
 
 def onnx_session(model: str | bytes) -> Any:
@@ -60,22 +89,6 @@ def onnx_session(model: str | bytes) -> Any:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-class OpenVino(Runtime):
-    """OpenVINO, with as many threads as torch, and in float32 where it would take bfloat16."""
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
-        import openvino
-
-        options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
-        self.model = openvino.Core().compile_model(openvino.convert_model(graph.capture()), "CPU", options)
-
-    def run(self, pictures: Any) -> Any:
-        """Run an array of pictures."""
-        results = self.model(pictures)
-        return [results[index] for index in range(len(self.outputs))]
 
 
 def choose(backend: Backend, device: torch.device) -> Backend:
@@ -98,7 +111,7 @@ def choose(backend: Backend, device: torch.device) -> Backend:
 
 def is_installed(backend: Backend) -> bool:
     """Return whether all that a backend needs can be imported."""
-    needed = {"onnxruntime": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}.get(backend, ())
+    needed = () if backend == "torch" else (backend, "onnx", "onnxscript")  # the last two convert
     return all(util.find_spec(package) for package in needed)
 
 

@@ -308,7 +308,7 @@ def test_what_the_checkpoint_says_is_told(checkpoint: Path) -> None:
     assert Translator(checkpoint, device="cpu").describe() == [
         "input: 1 x uint16, 0 to 65535",
         "output: 1 x uint16, 100 to 4000",
-        "batch norm: running   dropout: off   device: cpu",
+        "batch norm: running   dropout: off   device: cpu   backend: torch",
     ]
 
 
@@ -372,3 +372,20 @@ def test_a_large_tiff_is_translated_in_little_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STREAMING, str(checkpoint), *words]
     said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert int(said) < 40_000  # kilobytes; the whole would take ten times that
+
+
+@pytest.mark.slow
+def test_another_runtime_translates_to_the_same_pixels_whole_and_in_tiles(checkpoint: Path) -> None:
+    picture = random_picture(53, 45)
+    options: Any
+    for options in {}, {"tile": 32}:
+        ours, theirs = (
+            Translator(checkpoint, device="cpu", backend=backend, **options) for backend in ("torch", "onnxruntime")
+        )
+        assert theirs.describe()[-1].endswith("backend: onnxruntime")
+        assert np.abs(ours(picture).astype(int) - theirs(picture)).max() <= 1  # of 3,901 values: rounding
+
+
+def test_a_runtime_has_no_noise(checkpoint: Path) -> None:
+    with pytest.raises(ValueError, match="dropout: a graph has no noise"):
+        Translator(checkpoint, device="cpu", inference="paper", backend="onnxruntime")

@@ -17,6 +17,7 @@ from torchvision.models import EfficientNet_B0_Weights
 from torchvision.transforms.functional import pil_to_tensor
 
 from multitask import TimmEncoder
+from multitask.encoders.timm import FixedSame
 
 timm = pytest.importorskip("timm")
 
@@ -184,3 +185,18 @@ def test_without_the_package_its_weights_are_downloaded(monkeypatch: pytest.Monk
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(OSError, match=r"huggingface\.co/timm/tf_efficientnet_lite0\.in1k"):
         importlib.import_module("multitask").TimmEncoder("tf_efficientnet_lite0", "pretrained")
+
+
+def test_same_padding_that_is_known_beforehand_is_timms() -> None:
+    """For every kernel, stride and dilation, and pictures of multiples of the stride."""
+    from timm.layers import Conv2dSame
+
+    for kernel, stride, dilation in (1, 2, 1), (3, 1, 2), (3, 2, 1), (5, 2, 1), (5, 1, 1), (3, 4, 1):
+        theirs = Conv2dSame(2, 3, kernel, stride=stride, dilation=dilation)
+        ours = FixedSame(2, 3, kernel, stride=stride, dilation=dilation)
+        ours.load_state_dict(theirs.state_dict())
+        pictures = torch.rand(1, 2, 3 * stride, 5 * stride)
+        assert torch.equal(ours(pictures), theirs(pictures))
+    network = TimmEncoder("tf_efficientnet_lite0")
+    assert not any(isinstance(layer, Conv2dSame) for layer in network.modules())
+    assert sum(isinstance(layer, FixedSame) for layer in network.modules()) == 5
