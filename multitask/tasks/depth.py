@@ -100,6 +100,11 @@ class Depth(Task):
         """Build ``abs`` and ``rmse`` in the unit of the target, ``rel``, and ``delta_1.25`` in [0, 1]."""
         return MetricCollection({"errors": DepthErrors()})
 
+    def measurable(self, target: Tensor) -> list[bool]:
+        """Return in which pictures a depth is known."""
+        known: list[bool] = known_depth(target).flatten(1).any(1).tolist()
+        return known
+
     def baseline(self, targets: Iterable[Tensor]) -> Tensor:
         """Return the mean depth."""
         counts = [self.count(target) for target in targets]
