@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": Command(
         "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
     ),
+    "gallery": Command("Show what is predicted for every test scene on one page.", "multitask.gallery:gallery"),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

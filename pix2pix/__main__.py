@@ -20,6 +20,7 @@ COMMANDS = {
         "pix2pix.import_weights:import_weights",
     ),
     "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
+    "gallery": Command("Show every test pair, or a folder's pictures, on one page.", "pix2pix.gallery:gallery"),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
         "pix2pix.modes:ModesCommand",

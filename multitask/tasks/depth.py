@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from inference.pictures import to_picture, write_picture
+from inference.pictures import shade, to_picture, write_picture
 from inference.pictures.files import whole_or_not_at_all
 from losses import L1Loss
 from losses.convention import Loss
@@ -113,11 +113,7 @@ class Depth(Task):
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw near pixels light and far ones dark; unknown ones black."""
-        place = (values[:, 0].float() / self.farthest).clamp(0, 1).nan_to_num() * (len(SHADES) - 1)
-        low = place.floor().long().clamp(max=len(SHADES) - 2)
-        shades = SHADES.to(values.device)
-        mixed = torch.lerp(shades[low], shades[low + 1], (place - low).unsqueeze(-1))
-        return (mixed * known_depth(values[:, 0]).unsqueeze(-1)).movedim(-1, 1)
+        return shade(values[:, 0].float() / self.farthest, SHADES) * known_depth(values)
 
     # --- files
 
