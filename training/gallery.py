@@ -53,7 +53,9 @@ class RunGallery(ABC):
         self.checkpoint = checkpoint_of(Path(source))
         run = run_of(self.checkpoint)
         if run is None:
-            raise DataError(f"{self.checkpoint}: lies in no run, whose config.yaml would say where the pictures are")
+            raise DataError(
+                f"{self.checkpoint}: is not in the folder of its run, whose config.yaml says where the data are"
+            )
         self.run = run
         self.folder = run / "gallery" if out is None else Path(out)
         self.split = split
@@ -132,12 +134,14 @@ def checkpoint_of(source: Path) -> Path:
     Raises:
         DataError: there is none.
     """
-    if not source.is_dir():
-        return source
-    for name in CHECKPOINTS:
-        if (file := source / "checkpoints" / name).is_file():
-            return file
-    raise DataError(f"{source}: no run, which has checkpoints/best.ckpt or last.ckpt")
+    if source.is_dir():
+        for name in CHECKPOINTS:
+            if (file := source / "checkpoints" / name).is_file():
+                return file
+        raise DataError(f"{source}: no run, as it has neither checkpoints/best.ckpt nor checkpoints/last.ckpt")
+    if not source.is_file():
+        raise DataError(f"{source}: no such file or folder")
+    return source
 
 
 def data_of(run: Path, data_type: type[ResumableData[Any]], root: str | None = None) -> ResumableData[Any]:

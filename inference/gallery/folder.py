@@ -16,7 +16,7 @@ from inference.pictures.files import whole_or_not_at_all
 
 PAGE = "index.html"
 THUMBNAILS = 14_000_000  # bytes of all thumbnails together, which are a third more as text
-THUMBNAIL = 24_000  # bytes of one, where there are few
+THUMBNAIL = 12_000  # bytes of one, where there are few
 LONGEST = 120  # letters of a file's name
 
 

@@ -250,7 +250,7 @@ function figure(item, column, scale) {
   const button = make("button", { type: "button", title: said, onclick: () => alone(viewing.alone === null ? column : null) }, image);
   const file = make("a", { href: link, target: "_blank", rel: "noopener", textContent: name });
   file.title = note || "open the full picture";
-  const caption = make("figcaption", {}, file, ` ${width} × ${height}`);
+  const caption = make("figcaption", {}, file, width * scale > 200 ? ` ${width} × ${height}` : "");
   caption.style.maxWidth = image.style.width;
   return make("figure", { className: viewing.alone === null ? "" : "alone" }, button, caption);
 }

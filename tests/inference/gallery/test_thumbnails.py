@@ -19,15 +19,16 @@ def noise(width: int, height: int) -> Image.Image:
 
 def test_a_small_picture_that_fits_keeps_every_pixel() -> None:
     picture = noise(20, 10)
-    small, _ = opened(thumbnail(picture, 24_000))
+    small, _ = opened(thumbnail(picture, 12_000))
     assert np.array_equal(np.array(small), np.array(picture))
 
 
-@pytest.mark.parametrize("most", [24_000, 3_500, 900])
+@pytest.mark.parametrize("most", [12_000, 3_500, 900])
 def test_a_large_one_takes_no_more_bytes_than_it_may(most: int) -> None:
     small, size = opened(thumbnail(noise(800, 400), most))
     assert size <= most
-    assert 32 <= small.width == 2 * small.height <= 256
+    assert 32 <= small.width <= 256
+    assert abs(small.width - 2 * small.height) <= 1
 
 
 def test_it_is_not_made_too_small_to_see() -> None:
