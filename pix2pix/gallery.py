@@ -126,7 +126,7 @@ def gallery_of_folder(folder: Path, out: Path, overwrite: bool = False) -> Path:
             title=folder.resolve().name,
             lines=[[column for column in ("input", "output", "target", "picture", "difference") if column in columns]],
             better=BETTER if measured else {},
-            facts=[f"{len(found)} picture{'s' * (len(found) != 1)} of {folder.resolve()}"],
+            facts=[f"{len(found)} picture{'s' * (len(found) != 1)} of {folder}"],
             notes=Pix2PixGallery.notes if measured else {},
             command=f"python -m {shlex.join(words)}",
         )

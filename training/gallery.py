@@ -103,6 +103,7 @@ class RunGallery(ABC):
                 pictures = {title: to_picture(each[index]) for title, each in drawn.items()}
                 gallery.add(name.rpartition("/")[2], pictures, {key: values[index] for key, values in metrics.items()})
             names += batch["name"]
+        # Files are called by the last part of a name: what all names have in common is known only now.
         gallery.items = [item._replace(name=name) for item, name in zip(gallery.items, short_names(names), strict=True)]
         return gallery.write(self._about(model, split, gallery))
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 from PIL import Image
 
 from inference.gallery.page import About, Item, Shown, render
 from inference.gallery.thumbnails import thumbnail
 from inference.picture_table import FILE, write_picture_table
-from inference.pictures import DataError
+from inference.pictures import DataError, write_picture
 from inference.pictures.files import whole_or_not_at_all
 
 PAGE = "index.html"
@@ -63,8 +64,7 @@ class GalleryFolder:
             if file is None:
                 file = self.folder / _safe(column) / f"{stem}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                with whole_or_not_at_all(file) as unfinished:
-                    picture.save(unfinished)
+                write_picture(file, np.array(picture.convert("RGB")))
             link = quote(Path(os.path.relpath(file.resolve(), self.folder.resolve())).as_posix())
             shown[column] = Shown(thumbnail(picture, most), link, picture.size)
         self.items.append(Item(name, shown, metrics))

@@ -20,10 +20,14 @@ function make(tag, options = {}, ...children) {
 
 // --- numbers
 
-const value = (item, metric) => (typeof item.metrics[metric] === "string" ? Number(item.metrics[metric].replace("inf", "Infinity")) : item.metrics[metric]);
+// JSON has no infinity: it comes as "inf". What was not measured is null.
+function value(item, metric) {
+  const number = item.metrics[metric];
+  return typeof number === "string" ? Number(number.replace("inf", "Infinity")) : number;
+}
 
 function written(number) {
-  if (number === null || number === undefined) return "–";
+  if (number === null) return "–";
   if (!Number.isFinite(number)) return number > 0 ? "∞" : "−∞";
   if (number === 0) return "0";
   const digits = Math.abs(number) >= 1000 ? 0 : 4;
@@ -81,10 +85,12 @@ function thumb(item, column) {
   const picture = column === null ? null : item.pictures[column];
   if (!picture) return make("div");
   const { name } = data.columns[column];
-  const image = make("img", { alt: `${name} of ${item.name}`, decoding: "async", className: isSmall(picture) ? "small" : "" });
+  const className = isSmall(picture) ? "small" : "";
+  const image = make("img", { alt: `${name} of ${item.name}`, decoding: "async", className });
   image.style.aspectRatio = `${picture[2][0]} / ${picture[2][1]}`;
   item.waiting.push([image, picture[0]]);
-  return make("button", { type: "button", onclick: () => open(item) }, image, make("span", { textContent: name }));
+  const caption = make("span", { textContent: name, hidden: data.columns.length < 2 });
+  return make("button", { type: "button", onclick: () => open(item) }, image, caption);
 }
 
 function card(item) {
@@ -93,7 +99,8 @@ function card(item) {
   const strip = make("div", { className: "strip", role: "cell" });
   strip.append(...data.lines.flatMap((line) => line.map((column) => thumb(item, column))));
   const name = make("h2", { textContent: item.name, role: "rowheader" });
-  const element = make("div", { className: "item", role: "row" }, name, strip, make("div", { role: "cell" }, item.metricList));
+  const metrics = make("div", { role: "cell" }, item.metricList);
+  const element = make("div", { className: "item", role: "row" }, name, strip, metrics);
   element.item = item;
   return element;
 }
@@ -165,7 +172,8 @@ function update() {
   for (const item of data.items) {
     item.metricList.replaceChildren(...metricsOf(item, (metric) => brief[metric] || metric === sorting.column));
   }
-  byId("count").textContent = shown.length === data.items.length ? `${shown.length}` : `${shown.length} of ${data.items.length}`;
+  const all = data.items.length;
+  byId("count").textContent = shown.length === all ? `${all}` : `${shown.length} of ${all}`;
   byId("none").hidden = shown.length > 0;
   labelHeaders();
 }
@@ -247,7 +255,8 @@ function figure(item, column, scale) {
   };
   image.src = link;
   const said = viewing.alone === null ? `show ${name} alone` : "show all side by side";
-  const button = make("button", { type: "button", title: said, onclick: () => alone(viewing.alone === null ? column : null) }, image);
+  const onclick = () => alone(viewing.alone === null ? column : null);
+  const button = make("button", { type: "button", title: said, onclick }, image);
   const file = make("a", { href: link, target: "_blank", rel: "noopener", textContent: name });
   file.title = note || "open the full picture";
   const caption = make("figcaption", {}, file, width * scale > 200 ? ` ${width} × ${height}` : "");
@@ -277,6 +286,7 @@ addEventListener("resize", () => viewer.open && show());
 // --- the start
 
 byId("last").textContent = Math.min(data.columns.length, 9);
+byId("digits").hidden = data.columns.length < 2;
 byId("items").style.setProperty("--across", across);
 for (const item of data.items) {
   item.element = card(item);
