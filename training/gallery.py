@@ -50,6 +50,7 @@ class RunGallery(ABC):
         split: Literal["test", "val"] | None = None,
         root: str | None = None,
     ) -> None:
+        self.source = source
         self.checkpoint = checkpoint_of(Path(source))
         run = run_of(self.checkpoint)
         if run is None:
@@ -57,6 +58,7 @@ class RunGallery(ABC):
                 f"{self.checkpoint}: is not in the folder of its run, whose config.yaml says where the data are"
             )
         self.run = run
+        self.out = out
         self.folder = run / "gallery" if out is None else Path(out)
         self.split = split
         self.root = root
@@ -110,7 +112,8 @@ class RunGallery(ABC):
     def _about(self, model: Model, split: Split, gallery: GalleryFolder) -> About:
         curves = self.run / "curves.png"
         count, steps = len(gallery.items), read_checkpoint(self.checkpoint).get("global_step")
-        words = [self.program, "gallery", str(self.checkpoint), "--split", split, "--out", str(self.folder)]
+        given = {"--split": split, "--root": self.root, "--out": self.out}
+        options = [word for name, value in given.items() if value is not None for word in (name, value)]
         return About(
             title=f"{self.run.parent.name} {self.run.name}",
             lines=self.lines(list(gallery.items[0].pictures)),
@@ -120,7 +123,7 @@ class RunGallery(ABC):
             legend={name: color.tolist() for name, color in model.legend().items()},
             curves=data_uri(curves.read_bytes(), "image/png") if curves.is_file() else None,
             configuration=(self.run / "config.yaml").read_text(encoding="utf-8"),
-            command=f"python -m {shlex.join(words)}",
+            command=f"python -m {shlex.join([self.program, 'gallery', str(self.source), *options])}",
         )
 
 

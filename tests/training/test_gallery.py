@@ -50,7 +50,7 @@ def test_a_run_its_checkpoint_and_what_goes_wrong(program: Program, capsys: pyte
     assert found["facts"] == ["3 samples of test; best.ckpt, after 5 batches"]
     assert found["configuration"] == (run / "config.yaml").read_text()
     assert found["curves"].startswith("data:image/png;base64,")
-    assert f"-m {program.name} gallery {run / 'checkpoints' / 'best.ckpt'} --split test" in found["command"]
+    assert found["command"] == f"python -m {program.name} gallery {run} --split test"
     for column, (_, link, size) in zip(COLUMNS[program.name], found["items"][1]["pictures"], strict=True):
         with Image.open(page.parent / link.replace("%20", " ")) as picture:
             assert picture.size == tuple(size) == ((16, 16) if program.name == "pix2pix" else (24, 16)), column
@@ -68,7 +68,9 @@ def test_a_run_its_checkpoint_and_what_goes_wrong(program: Program, capsys: pyte
     last = f"{run}/checkpoints/last.ckpt"
     program.main(["gallery", last, "--root", "moved", "--out", "elsewhere"])
     assert [row["name"] for row in rows(Path("elsewhere/pictures.csv"))] == ["val00", "val01", "val02"]
-    assert data_in(Path("elsewhere/index.html"))["facts"] == ["3 samples of val; last.ckpt, after 5 batches"]
+    found = data_in(Path("elsewhere/index.html"))
+    assert found["facts"] == ["3 samples of val; last.ckpt, after 5 batches"]
+    assert found["command"].endswith(" --split val --root moved --out elsewhere")
 
     for words, message in (
         ([last, "--root", "moved", "--out", "elsewhere"], "elsewhere/index.html: exists already; choose another place"),
