@@ -21,6 +21,7 @@ COMMANDS = {
         "Write the model of a checkpoint for other programs: ONNX, torch.export or safetensors.",
         "multitask.export:export",
     ),
+    "gallery": Command("Show what is predicted for every test scene on one page.", "multitask.gallery:gallery"),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

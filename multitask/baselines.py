@@ -6,6 +6,7 @@ from typing import Any
 from torchmetrics import MetricCollection
 
 from multitask.data import SceneData, collate
+from multitask.metrics import local_metrics
 from multitask.tasks import Task
 from training.data import Split
 
@@ -26,9 +27,7 @@ def measure_baselines(data: SceneData, tasks: Mapping[str, Task]) -> dict[str, f
     measured: dict[str, float] = {}
     for name, baseline in baselines.items():
         if baseline is not None:
-            metrics = tasks[name].build_metrics()
-            for metric in metrics.values():
-                metric.distributed_available_fn = lambda: False  # the main process computes them alone
+            metrics = local_metrics(tasks[name])
             for target in _targets(data, "test", tasks[name].target):
                 values = [baseline] * len(target) if isinstance(target, list) else baseline.expand_as(target)
                 tasks[name].update(metrics, values, target)

@@ -11,6 +11,14 @@ from torchmetrics import MeanMetric, MetricCollection
 from multitask.tasks import Task
 
 
+def local_metrics(task: Task) -> MetricCollection:
+    """Build the metrics of a task for one process alone, which computes them whatever the others do."""
+    metrics = task.build_metrics()
+    for metric in metrics.values():
+        metric.distributed_available_fn = lambda: False
+    return metrics
+
+
 class TaskMetrics(nn.Module):
     """The mean loss and the metrics of each task, over those batches that have its target.
 

@@ -10,14 +10,17 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from inference import build, factory, recipe_of
+from inference.picture_table import Better
 from inference.sizes import Size, height_width, pad, padded_size
 from losses import FixedWeighting, Weighting
 from losses.weighting import Likelihood
 from multitask.attention import TaskAttention
 from multitask.data import SceneData
+from multitask.drawing import draw_tasks, legend_of
 from multitask.encoders import Encoder
 from multitask.metrics import TaskMetrics
 from multitask.neck import Neck
+from multitask.picture_metrics import measure_pictures, picture_metrics
 from multitask.survey import survey
 from multitask.tasks import Task
 from multitask.tasks.parts import apart, likelihoods_of
@@ -294,9 +297,9 @@ class MultiTask(Model):
         """Evaluate a batch."""
         self._evaluate(batch, self.val_metrics)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Evaluate a batch."""
-        self._evaluate(batch, self.test_metrics)
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Evaluate a batch, and return the metrics of each of its pictures."""
+        return self.measure_pictures(batch, self._evaluate(batch, self.test_metrics))
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of all batches."""
@@ -310,13 +313,16 @@ class MultiTask(Model):
         """Predict a batch: for each task, by its name, values in the form of its target."""
         return self.values(batch["image"])
 
-    def _evaluate(self, batch: Batch, metrics: TaskMetrics) -> None:
-        predictions = self(batch["image"])
+    def _evaluate(self, batch: Batch, metrics: TaskMetrics) -> dict[str, Any]:
+        """Evaluate a batch, and return what the tasks that have a target in it predict."""
+        predictions, values = self(batch["image"]), {}
         for name, task in self.named_tasks().items():
             if task.target in batch:
                 loss = self._loss(name, predictions[name], batch)
                 loss = loss if isinstance(loss, Tensor) else torch.stack(list(loss.values())).sum()
-                metrics.update(name, task, loss, task.decode(predictions[name]), batch[task.target])
+                values[name] = task.decode(predictions[name])
+                metrics.update(name, task, loss, values[name], batch[task.target])
+        return values
 
     def _log_metrics(self, metrics: TaskMetrics, stage: str) -> None:
         anywhere = partial(self.trainer.strategy.reduce_boolean_decision, all=False)
@@ -325,23 +331,22 @@ class MultiTask(Model):
 
     # --- pictures
 
-    def draw_sample(self, batch: Batch) -> dict[str, Tensor]:
-        """Draw the image of a batch of one, then target and prediction of each task; gray where there is no target."""
-        image, values = batch["image"].float(), self.values(batch["image"])
-        column = {"image": image}
-        for name, task in self.named_tasks().items():
-            target = task.draw(batch[task.target], image) if task.target in batch else torch.full_like(image, 0.5)
-            column |= {f"{name} target": target, f"{name} predicted": task.draw(values[name], image)}
-        return {title: picture[0] for title, picture in column.items()}
+    @property
+    def picture_metrics(self) -> Mapping[str, Better]:
+        """TASK/METRIC of the tasks that measure single pictures."""
+        return picture_metrics(self.named_tasks())
+
+    def measure_pictures(self, batch: Batch, outputs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Measure each picture of a batch by itself."""
+        return measure_pictures(self.named_tasks(), batch, outputs)
+
+    def draw(self, batch: Batch, outputs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Draw the images, then target and prediction of each task; gray where there is no target."""
+        return draw_tasks(self.named_tasks(), batch, outputs)
 
     def legend(self) -> dict[str, Tensor]:
         """Return the colors of the classes of all tasks; with the task's name where another has another color."""
-        found: dict[str, Tensor] = {}
-        for task_name, task in self.named_tasks().items():
-            for name, color in task.legend().items():
-                same = torch.equal(found.setdefault(name, color), color)
-                found[name if same else f"{task_name}: {name}"] = color
-        return found
+        return legend_of(self.named_tasks())
 
     def configure_optimizers(self) -> Any:
         """Build AdamW and its schedule."""

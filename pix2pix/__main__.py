@@ -24,6 +24,7 @@ COMMANDS = {
         "Write the generator of a checkpoint for other programs: ONNX, torch.export, safetensors, or for the hub.",
         "pix2pix.export:export",
     ),
+    "gallery": Command("Show every test pair, or a folder's pictures, on one page.", "pix2pix.gallery:gallery"),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
         "pix2pix.modes:ModesCommand",

@@ -8,8 +8,9 @@ from pix2pix.callbacks.health import REMEDY
 from pix2pix.data import PairedImages
 from pix2pix.metrics import metrics_table
 from pix2pix.module import Pix2Pix
+from pix2pix.picture_metrics import interval_rows
 from training import CommandLine
-from training.callbacks import Panels
+from training.callbacks import Panels, PictureTable
 from training.failures import say
 
 
@@ -57,6 +58,9 @@ class Pix2PixCommands(CommandLine):
         }
 
     def report(self) -> str:
-        """Return a table of the test metrics, beside those of the baselines."""
+        """Return a table of the test metrics, with their intervals, beside those of the baselines."""
         ours = {key: self.trainer.callback_metrics[f"test/{key}"].item() for key in ("l1", "psnr", "ssim")}
-        return metrics_table("test pairs", {"this model": ours, **measure_baselines(self.datamodule)})
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        (pictures,) = (each for each in callbacks if isinstance(each, PictureTable))
+        rows = {"this model": ours, **interval_rows(pictures.columns()), **measure_baselines(self.datamodule)}
+        return metrics_table("test pairs", rows)

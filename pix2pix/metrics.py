@@ -83,11 +83,23 @@ class Similarity(StructuralSimilarityIndexMeasure):
         if known is None:
             super().update(preds, target)
             return
-        _, similar = structural_similarity_index_measure(preds, target, data_range=1.0, return_full_image=True)
-        counted = known.expand_as(similar)
-        means = (similar * counted).sum((1, 2, 3)) / counted.sum((1, 2, 3)).clamp_min(1)
+        means, measured = known_similarity(preds, target, known)
         self.similarity += means.sum()
-        self.total += counted.flatten(1).any(1).sum()
+        self.total += measured.sum()
+
+
+def known_similarity(preds: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means of SSIM's map over the known pixels of each picture, and which pictures have such pixels.
+
+    Args:
+        preds: N x C x H x W in [0, 1].
+        target: the same.
+        known: N x 1 x H x W.
+    """
+    _, similar = structural_similarity_index_measure(preds, target, data_range=1.0, return_full_image=True)
+    counted = known.expand_as(similar)
+    means = (similar * counted).sum((1, 2, 3)) / counted.sum((1, 2, 3)).clamp_min(1)
+    return means, counted.flatten(1).any(1)
 
 
 def metrics_table(pairs: str, rows: Mapping[str, Mapping[str, float]]) -> str:

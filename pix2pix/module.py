@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from inference import InferenceMode, Preset, as_mode, as_recipes, build, factory, from_recipes, recipe_of, run
+from inference.picture_table import Better
 from inference.pictures import as_rgb, paint
 from losses import Weighting
 from losses.convention import Loss
@@ -24,6 +25,7 @@ from pix2pix.generators import Generator
 from pix2pix.metrics import ImageMetrics, unit_range
 from pix2pix.objective import Terms, WeightingOfTerms
 from pix2pix.penalties import Penalty
+from pix2pix.picture_metrics import BETTER, measure_pictures
 from pix2pix.recalibration import Recalibration
 from pix2pix.step import AdversarialModel, require_shape
 from pix2pix.trained import RECALIBRATED, require_recalibrated
@@ -271,10 +273,11 @@ class Pix2Pix(AdversarialModel):
         self.log_dict(self.val_metrics)
         return output
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Evaluate a batch of test pairs."""
-        self._measure(self.test_metrics, batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Evaluate a batch of test pairs, and return the metrics of each."""
+        output = self._measure(self.test_metrics, batch)
         self.log_dict(self.test_metrics)
+        return self.measure_pictures(batch, output)
 
     def _measure(self, metrics: ImageMetrics, batch: Batch) -> Tensor:
         output = self(batch["input"])
@@ -288,18 +291,29 @@ class Pix2Pix(AdversarialModel):
 
     # --- pictures
 
-    def draw_sample(self, batch: Batch) -> dict[str, Tensor]:
-        """Draw input, output and target of a batch of one."""
-        source, output, target = batch["input"], self.translator.run(batch["input"]), batch["target"]
-        labels = self.formats.input.labels
-        first = as_rgb(unit_range(source[0].float())) if labels is None else paint(source.argmax(1), labels)[0]
-        shown = {"output": output, "target": target}
-        return {"input": first} | {title: as_rgb(unit_range(each[0].float())) for title, each in shown.items()}
+    @property
+    def picture_metrics(self) -> Mapping[str, Better]:
+        """L1, L1 in the units of the files, PSNR and SSIM."""
+        return BETTER
+
+    def measure_pictures(self, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
+        """Measure each pair of a batch by itself."""
+        return measure_pictures(outputs, batch["target"], self.formats.target.range, batch.get("known"))
+
+    def draw(self, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
+        """Draw inputs, outputs and targets."""
+        source, labels = batch["input"], self.formats.input.labels
+        first = _drawn(source) if labels is None else paint(source.argmax(1), labels)
+        return {"input": first, "output": _drawn(outputs), "target": _drawn(batch["target"])}
 
 
 def without_nulls(given: Mapping[str, Part | None] | None) -> dict[str, Part]:
     """Return what is left of an option whose entries may be null."""
     return {name: part for name, part in (given or {}).items() if part is not None}
+
+
+def _drawn(pictures: Tensor) -> Tensor:
+    return torch.stack([as_rgb(picture) for picture in unit_range(pictures.float())])
 
 
 def _refuse_negative(**options: float) -> None:

@@ -21,6 +21,7 @@ from training.callbacks import (
     Health,
     LastCheckpoint,
     Panels,
+    PictureTable,
     ProgressBar,
     SamplePictures,
 )
@@ -157,6 +158,7 @@ class CommandLine(LightningCLI, ABC):
             DataSummary(),
             Curves(self.panels()),
             FiniteLosses(advice=self.remedy),
+            PictureTable(),
         ]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(ProgressBar(self.shown))

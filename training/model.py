@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import read_checkpoint
+from inference.picture_table import Better
 from training.data import ResumableData
 
 
@@ -94,12 +95,38 @@ class Model(pl.LightningModule, ABC):
         data = getattr(getattr(self, "trainer", None), "datamodule", None)
         return data if isinstance(data, ResumableData) else None
 
+    @property
     @abstractmethod
-    def draw_sample(self, batch: Any) -> dict[str, Tensor]:
-        """Draw the model's output for a batch of one: by their titles pictures 3 x H x W in [0, 1], the top one first.
+    def picture_metrics(self) -> Mapping[str, Better]:
+        """The metrics of single pictures, and which of their values are better; the first stands for the others."""
 
-        All samples have the same titles.
+    @abstractmethod
+    def measure_pictures(self, batch: Any, outputs: Any) -> dict[str, Tensor]:
+        """Measure each picture of a batch by itself.
+
+        Args:
+            batch: with targets.
+            outputs: what ``predict_step`` returned for it.
+
+        Returns:
+            N numbers for each of :attr:`picture_metrics`, NaN where a picture has nothing to measure.
         """
+
+    @abstractmethod
+    def draw(self, batch: Any, outputs: Any) -> dict[str, Tensor]:
+        """Draw a batch, and the model's outputs for it.
+
+        Args:
+            batch: with targets.
+            outputs: what ``predict_step`` returned for it.
+
+        Returns:
+            By their titles pictures N x 3 x H x W in [0, 1], the top one first. All batches have the same titles.
+        """
+
+    def draw_sample(self, batch: Any) -> dict[str, Tensor]:
+        """Draw a batch of one as :meth:`draw`, with the model's output: pictures 3 x H x W."""
+        return {title: pictures[0] for title, pictures in self.draw(batch, self.predict_step(batch, 0)).items()}
 
     def legend(self) -> dict[str, Tensor]:
         """Return what colors in the drawn samples mean: by its name each color, red, green and blue in [0, 1]."""

@@ -1,6 +1,6 @@
 """Pictures of any depth and number of channels, as they are stored."""
 
-from inference.pictures.display import as_rgb, paint, palette, to_picture
+from inference.pictures.display import as_rgb, heat, paint, palette, shade, to_picture
 from inference.pictures.files import (
     EXTENSIONS,
     File,
@@ -27,11 +27,13 @@ __all__ = [
     "Window",
     "as_rgb",
     "ending_for",
+    "heat",
     "list_pictures",
     "open_pages",
     "open_picture",
     "paint",
     "palette",
+    "shade",
     "sheet",
     "sizes_differ",
     "slices",

@@ -24,6 +24,27 @@ def as_rgb(picture: Tensor) -> Tensor:
     return picture[:3] if len(picture) > 2 else picture[:1].expand(3, -1, -1)
 
 
+HEAT = torch.tensor([[0.0, 0.0, 0.02], [0.34, 0.06, 0.43], [0.73, 0.21, 0.33], [0.98, 0.55, 0.04], [0.99, 1.0, 0.64]])
+
+
+def heat(values: Tensor) -> Tensor:
+    """Draw values N x H x W as colors N x 3 x H x W: 0 is black, 1 and more a light yellow."""
+    return shade(values, HEAT)
+
+
+def shade(values: Tensor, shades: Tensor) -> Tensor:
+    """Draw values N x H x W by a scale of colors: N x 3 x H x W in [0, 1].
+
+    Args:
+        values: 0 is the first color, 1 the last; what is beyond is clipped, and NaN is the first.
+        shades: red, green and blue of each color, S x 3 in [0, 1].
+    """
+    place = values.float().clamp(0, 1).nan_to_num() * (len(shades) - 1)
+    low = place.floor().long().clamp(max=len(shades) - 2)
+    shades = shades.to(values.device)
+    return torch.lerp(shades[low], shades[low + 1], (place - low).unsqueeze(-1)).movedim(-1, 1)
+
+
 def palette(classes: int) -> Tensor:
     """Return a color for each class, classes x 3 in [0, 1]: steps of the golden ratio keep neighbors far apart."""
     colors = [

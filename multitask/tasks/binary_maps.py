@@ -94,6 +94,11 @@ class BinaryMaps(Task):
         """Update the metrics with a batch."""
         metrics.update(self.truth(values), self.truth(target))
 
+    def measurable(self, target: Tensor) -> list[bool]:
+        """Return in which pictures something is known."""
+        known: list[bool] = (self.truth(target) != UNKNOWN_CLASS).flatten(1).any(1).tolist()
+        return known
+
     def count(self, target: Tensor) -> Totals:
         """Count the known pixels, and those of them that are yes."""
         truth = self.truth(target)

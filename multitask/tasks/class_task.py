@@ -127,6 +127,10 @@ class ClassTask(Task):
         """Update the metrics with the classes of a batch."""
         metrics.update(values, self._known(target).long())
 
+    def measurable(self, target: Tensor) -> list[bool]:
+        """Return in which pictures something is labeled."""
+        return [bool((own != self.ignore_index).any()) for own in self._known(target)]
+
     def baseline(self, targets: Iterable[Tensor]) -> Tensor:
         """Return the most frequent class."""
         counts = torch.zeros(self.classes, dtype=torch.int64)

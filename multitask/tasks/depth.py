@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
-from inference.pictures import to_picture, write_picture
+from inference.pictures import shade, to_picture, write_picture
 from inference.pictures.files import whole_or_not_at_all
 from losses import L1Loss
 from losses.convention import Loss
@@ -100,6 +100,11 @@ class Depth(Task):
         """Build ``abs`` and ``rmse`` in the unit of the target, ``rel``, and ``delta_1.25`` in [0, 1]."""
         return MetricCollection({"errors": DepthErrors()})
 
+    def measurable(self, target: Tensor) -> list[bool]:
+        """Return in which pictures a depth is known."""
+        known: list[bool] = known_depth(target).flatten(1).any(1).tolist()
+        return known
+
     def baseline(self, targets: Iterable[Tensor]) -> Tensor:
         """Return the mean depth."""
         counts = [self.count(target) for target in targets]
@@ -108,11 +113,7 @@ class Depth(Task):
 
     def draw(self, values: Tensor, images: Tensor) -> Tensor:
         """Draw near pixels light and far ones dark; unknown ones black."""
-        place = (values[:, 0].float() / self.farthest).clamp(0, 1).nan_to_num() * (len(SHADES) - 1)
-        low = place.floor().long().clamp(max=len(SHADES) - 2)
-        shades = SHADES.to(values.device)
-        mixed = torch.lerp(shades[low], shades[low + 1], (place - low).unsqueeze(-1))
-        return (mixed * known_depth(values[:, 0]).unsqueeze(-1)).movedim(-1, 1)
+        return shade(values[:, 0].float() / self.farthest, SHADES) * known_depth(values)
 
     # --- files
 

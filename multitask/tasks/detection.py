@@ -63,6 +63,7 @@ class Detection(Task):
 
     likelihood = "categorical"
     better: ClassVar[Mapping[str, Better]] = {"map": "higher", "map_50": "higher", "map_75": "higher"}
+    measures_pictures: ClassVar[bool] = False  # precision is an average over the confidences of many pictures
 
     def __init__(
         self,

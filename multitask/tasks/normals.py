@@ -80,6 +80,11 @@ class Normals(Task):
         """Build ``mean`` and ``median`` in degrees, and ``within_11.25``, ``within_22.5``, ``within_30`` in [0, 1]."""
         return MetricCollection({"angles": NormalAngles()})
 
+    def measurable(self, target: Tensor) -> list[bool]:
+        """Return in which pictures a normal is known."""
+        known: list[bool] = known_normals(target).flatten(1).any(1).tolist()
+        return known
+
     def baseline(self, targets: Iterable[Tensor]) -> Tensor:
         """Return the direction of the mean normal, 3 x 1 x 1."""
         total = torch.stack([target.sum((0, 2, 3), dtype=torch.float64).cpu() for target in targets]).sum(0)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from inference import Network, build, from_recipes
+from inference.picture_table import Better as Better
 from inference.pictures import palette
 from inference.pictures.files import whole_or_not_at_all
 from inference.sizes import Size
@@ -18,7 +19,6 @@ from losses.convention import Loss
 from losses.weighting import Likelihood
 from multitask.tasks.writing import Place, Written
 
-Better = Literal["higher", "lower"]
 Totals = dict[str, Tensor]  # of the training targets: numbers that add up over scenes
 
 
@@ -31,6 +31,7 @@ class Task(Network):
         likelihood: what its loss is like, for uncertainty weighting: ``gaussian`` like squared errors, ``laplace`` like
             absolute errors, ``categorical`` like cross-entropies.
         better: the metrics, and whether a higher or a lower value is better; the first stands for the task in tables.
+        measures_pictures: whether the metrics of one picture by itself say how good its prediction is.
 
     Args:
         target: the key of the batch that holds what this task shall predict.
@@ -39,6 +40,7 @@ class Task(Network):
 
     likelihood: Likelihood
     better: ClassVar[Mapping[str, Better]]
+    measures_pictures: ClassVar[bool] = True
 
     def __init__(self, target: str, width: int) -> None:
         super().__init__()
@@ -114,6 +116,10 @@ class Task(Network):
     def update(self, metrics: MetricCollection, values: Any, target: Any) -> None:
         """Update the metrics with a batch of decoded predictions and their target."""
         metrics.update(values, target)
+
+    def measurable(self, target: Any) -> Sequence[bool]:
+        """Return of which pictures of a batch the target knows something; of all, unless a task says otherwise."""
+        return [True] * len(target)
 
     @abstractmethod
     def draw(self, values: Any, images: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def assert_same_weights(one: str, other: str) -> None:
 def test_fit_leaves_everything_and_says_where(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     program.main(["fit", "--config", "small.yaml"])
     run, said = the_run(), capsys.readouterr().out
-    files = ["checkpoints", "config.yaml", "curves.png", "health.csv", "metrics.csv", "samples"]
+    files = ["checkpoints", "config.yaml", "curves.png", "health.csv", "metrics.csv", "pictures.csv", "samples"]
     assert sorted(file.name for file in run.iterdir()) == files
     assert sorted(file.name for file in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     assert sorted(file.name for file in (run / "samples").iterdir()) == ["epoch_000.png", "epoch_001.png"]

@@ -7,6 +7,7 @@ from training.callbacks.finite_losses import FiniteLosses
 from training.callbacks.gap import Gap
 from training.callbacks.health import Health
 from training.callbacks.last_checkpoint import Interrupted, LastCheckpoint
+from training.callbacks.picture_table import PictureTable
 from training.callbacks.progress import ProgressBar
 from training.callbacks.sample_pictures import SamplePictures
 from training.callbacks.sign import Epoch, Sign
@@ -22,6 +23,7 @@ __all__ = [
     "Interrupted",
     "LastCheckpoint",
     "Panels",
+    "PictureTable",
     "ProgressBar",
     "SamplePictures",
     "Sign",
