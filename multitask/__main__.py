@@ -17,6 +17,9 @@ COMMANDS = {
     "predict": Command(
         "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
     ),
+    "serve": Command(
+        "A page that shows all tasks of a picture with a checkpoint; and the same over HTTP.", "multitask.serve:serve"
+    ),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

@@ -20,6 +20,9 @@ COMMANDS = {
         "pix2pix.import_weights:import_weights",
     ),
     "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
+    "serve": Command(
+        "A page to draw on, which translates with a checkpoint; and the same over HTTP.", "pix2pix.serve:serve"
+    ),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
         "pix2pix.modes:ModesCommand",
