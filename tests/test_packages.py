@@ -127,6 +127,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "pix2pix/command_line.py": "training/test_command_line.py",
     "pix2pix/data/inputs.py": "pix2pix/test_translator.py",
     "pix2pix/data/parquet.py": "pix2pix/data/test_pairs.py",
+    "inference/page/service.py": "inference/page/test_application.py",
     "inference/pipeline.py": "inference/test_predictor.py",
     "pix2pix/trained.py": "pix2pix/test_translator.py",
     "pix2pix/translate.py": "pix2pix/test_odd_pictures.py",

@@ -126,6 +126,8 @@ class Application:
         """Return the result for the picture in the body: a file, or drawn pictures if JSON is accepted."""
         if self.waiting >= self.limits.requests:
             return _error(503, f"{self.waiting} pictures wait already; try again later", BUSY)
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            return _error(415, "send the picture's file itself as the body: curl --data-binary @FILE, and no form")
         self.waiting += 1
         try:
             return await self._answer(request)
@@ -188,7 +190,7 @@ class Application:
             job = Job(Path("picture.png"), Path(folder, "result"))
             predictor.write(job, picture, result)
             (file,) = predictor.targets(job, picture)
-            headers = {"Content-Disposition": f'inline; filename="{self.service.command}d{file.suffix}"'}
+            headers = {"Content-Disposition": f'inline; filename="output{file.suffix}"'}
             return Response(file.read_bytes(), media_type=TYPES[file.suffix], headers=headers)
 
     def _drawn(self, picture: Picture, result: Any) -> Response:

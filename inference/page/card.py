@@ -71,7 +71,7 @@ def file_facts(checkpoint: Path) -> dict[str, str]:
 def run_configuration(checkpoint: Path) -> dict[str, Any] | None:
     """Return the configuration of the run that wrote a checkpoint, without folders of this machine.
 
-    Only what made the model what it is, and was set: nulls are left out, and of paths from the root the last part stays.
+    It is what made the model what it is; nulls are left out, and of paths from the root the last part stays.
     """
     run = run_of(checkpoint)
     if run is None:

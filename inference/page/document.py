@@ -42,7 +42,7 @@ def build_document(title: str) -> Document:
         "style-src": _source(style),
         "script-src": _source(script),
         "img-src": "'self' blob: data:",
-        "connect-src": "'self' data:",  # data: for the drawn pictures, which become files to save
+        "connect-src": "'self' data:",  # data: for pictures that become files
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",

@@ -3,6 +3,7 @@
 
 async function load(file) {
   if (!file) return;
+  setBusy(true);
   element("empty").hidden = true;
   element("canvas").hidden = false;
   await sheet.load(file);
@@ -47,7 +48,7 @@ function showCard() {
   element("samples").hidden = !card.samples;
   element("configuration-text").textContent = card.configuration ?? "";
   element("configuration").hidden = !card.configuration;
-  const kept = card.has_file ? ` --output ${card.command}d.png` : "";
+  const kept = card.has_file ? " --output output.png" : "";
   element("curl").textContent = `curl --data-binary @photo.jpg ${location.origin}/${card.command}${kept}`;
 }
 

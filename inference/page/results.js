@@ -12,7 +12,13 @@ let timer = null;
 let request = null;
 let latest = 0; // milliseconds that the last answer took
 
+/** Say, also to those who cannot see it, whether the output is that of what is on the sheet. */
+function setBusy(is) {
+  element("results").setAttribute("aria-busy", String(is));
+}
+
 function schedule() {
+  setBusy(true);
   const pause = Math.min(Math.max(1.2 * latest, SHORTEST_PAUSE), LONGEST_PAUSE);
   timer ??= setTimeout(() => {
     timer = null;
@@ -32,23 +38,23 @@ async function run() {
   const own = (request = new AbortController());
   const verb = card.command.replace(/e$/, "");
   const start = performance.now();
-  element("results").setAttribute("aria-busy", "true");
   try {
     const body = await sheet.body();
     tell(`${capitalized(verb)}ing…`);
     const response = await post(body, { Accept: "application/json" }, own.signal);
     const answer = await response.json();
     latest = performance.now() - start;
+    const [input] = await Promise.all([answer.input, ...Object.values(answer.pictures)].map(picture));
     if (own !== request) return;
-    await show(answer, body);
-    if (own !== request) return;
+    show(answer);
+    if (body instanceof File) sheet.showAs(body, input);
     tell(`${capitalized(verb)}ed in ${Math.round(latest)} ms`);
   } catch (error) {
     if (own !== request || error.name === "AbortError") return;
     element("figures").classList.add("stale");
     tell("", error instanceof TypeError ? "the server does not answer; is it still running?" : error.message);
   } finally {
-    if (own === request) element("results").removeAttribute("aria-busy");
+    if (own === request && timer === null) setBusy(false);
   }
 }
 
@@ -60,6 +66,7 @@ function tell(status, problem = "") {
 
 const capitalized = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** Load and decode a picture. */
 async function picture(source) {
   const image = new Image();
   image.src = source;
@@ -67,22 +74,20 @@ async function picture(source) {
   return image;
 }
 
-async function show({ input, pictures, width, height }, body) {
-  const names = Object.keys(pictures);
-  await Promise.all([input, ...Object.values(pictures)].map(picture)); // so that all change at once
+/** Show pictures that are decoded, so that all change at once. */
+function show({ input, pictures, width, height }) {
   element("figures").classList.remove("stale");
-  for (const name of names) {
+  for (const [name, drawn] of Object.entries(pictures)) {
     const figure = figureOf(name);
-    for (const [part, source] of [[".before", input], [".after", pictures[name]]]) {
+    for (const [part, source] of [[".before", input], [".after", drawn]]) {
       const image = figure.querySelector(part);
       image.src = source;
       image.classList.toggle("coarse", isCoarse(width, height));
     }
     figure.querySelector(".after").alt = `${name}, ${width} by ${height} pixels`;
-    figure.querySelector(".download").onclick = () => save(name, pictures[name]);
+    figure.querySelector(".download").onclick = () => save(name, drawn);
   }
   element("comparison").hidden = false;
-  if (body instanceof File) sheet.showAs(body, await picture(input));
 }
 
 /** Return the figure of a name, and make it when it is shown for the first time. */

@@ -1,6 +1,7 @@
 
 const PAPER = "#ffffff";
 const LONGEST_SIDE_THAT_IS_COARSE = 96; // pixels; smaller pictures are shown with their pixels as squares
+const PIXELS_THAT_ARE_ENCODED_AT_ONCE = 1e6;
 
 const isCoarse = (width, height) => Math.max(width, height) <= LONGEST_SIDE_THAT_IS_COARSE;
 
@@ -84,7 +85,12 @@ class Sheet extends EventTarget {
   /** Return what is to be sent: the file as it came, or else the pixels. */
   async body() {
     const file = this.#stroke ? null : this.#history.done.at(-1).file;
-    return file ?? new Promise((resolve) => this.#canvas.toBlob(resolve, "image/png"));
+    if (file) return file;
+    // toBlob waits up to a second until the browser has nothing else to do; the other way it must wait for us.
+    if (this.width * this.height <= PIXELS_THAT_ARE_ENCODED_AT_ONCE) {
+      return (await fetch(this.#canvas.toDataURL("image/png"))).blob();
+    }
+    return new Promise((resolve) => this.#canvas.toBlob(resolve, "image/png"));
   }
 
   press(x, y) {
@@ -105,6 +111,7 @@ class Sheet extends EventTarget {
     if (!this.#stroke) return;
     this.#history.push(this.#stroke);
     this.#stroke = null;
+    this.#render(); // as it will be after undo and redo: where parts of a stroke meet, its edge is darker
     this.#changed();
   }
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError  # of NPY headers
 from typing import IO, Any
 from zipfile import BadZipFile
 
@@ -16,7 +17,16 @@ from PIL.ImageFile import ImageFile
 
 from inference.pictures.picture import Array, DataError, Picture, by
 from inference.pictures.png import FASTEST, is_deep, read_deep_png, write_deep_png
-from inference.pictures.tiff import ORIENTATION, Axes, MissingCodecError, axes_of, open_tiff, turned, write_tiff
+from inference.pictures.tiff import (
+    ORIENTATION,
+    Axes,
+    MissingCodecError,
+    axes_of,
+    open_tiff,
+    refuse_bombs,
+    turned,
+    write_tiff,
+)
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy", ".npz")
 FORMATS: dict[str, dict[str, tuple[int, ...]]] = {  # the numbers of channels that they hold, of each dtype
@@ -99,7 +109,7 @@ def open_picture(
         raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile, TokenError) as error:
         raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
 
 
@@ -123,6 +133,8 @@ def _open_tiff(file: File, name: str, axes: Axes, most_pixels: int | None) -> Pi
     try:
         picture = open_tiff(file, name, axes)
         _refuse_larger((*picture.size, picture.channels), most_pixels, name)
+        if most_pixels is not None and not isinstance(file, Path):
+            refuse_bombs(file, name, 4 * most_pixels)
         return picture
     except MissingCodecError:
         # Pillow has some of these codecs; what it would drop is refused.
