@@ -18,7 +18,7 @@ COMMANDS = {
         "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
     ),
     "serve": Command(
-        "A page that shows all tasks of a picture with a checkpoint; and the same over HTTP.", "multitask.serve:serve"
+        "Serve a page that shows all tasks of a picture, and the same over HTTP.", "multitask.serve:serve"
     ),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",

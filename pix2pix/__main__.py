@@ -21,7 +21,7 @@ COMMANDS = {
     ),
     "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
     "serve": Command(
-        "A page to draw on, which translates with a checkpoint; and the same over HTTP.", "pix2pix.serve:serve"
+        "Serve a page to draw on, which translates with a checkpoint, and the same over HTTP.", "pix2pix.serve:serve"
     ),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",

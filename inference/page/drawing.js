@@ -105,6 +105,7 @@ function prepareTools([height, width]) {
   drawByKeys(element("canvas"));
   element("keys").textContent =
     "Draw with mouse, pen or finger; or with the keyboard: arrows move the pen, the space bar puts it down and lifts it.";
+  Object.assign(element("canvas"), { tabIndex: 0, role: "application", ariaLabel: "Sheet to draw on" });
   element("tools").hidden = false;
   document.body.classList.add("drawable");
 }
@@ -119,3 +120,9 @@ function onShortcut(event) {
   else return;
   event.preventDefault();
 }
+
+sheet.addEventListener("render", () => {
+  element("undo").disabled = !sheet.canUndo;
+  element("redo").disabled = !sheet.canRedo;
+  element("clear").disabled = sheet.isBlank;
+});

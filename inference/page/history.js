@@ -23,6 +23,12 @@ class History {
     this.#position = this.#steps.length;
   }
 
+  /** Forget the last step. */
+  drop() {
+    this.#position -= 1;
+    this.#steps = this.done;
+  }
+
   undo() {
     if (this.canUndo) this.#position -= 1;
   }

@@ -4,8 +4,6 @@
 async function load(file) {
   if (!file) return;
   setBusy(true);
-  element("empty").hidden = true;
-  element("canvas").hidden = false;
   await sheet.load(file);
 }
 
@@ -28,12 +26,7 @@ document.addEventListener("drop", (event) => {
   load(event.dataTransfer.files[0]);
 });
 
-sheet.addEventListener("change", () => {
-  element("undo").disabled = !sheet.canUndo;
-  element("redo").disabled = !sheet.canRedo;
-  element("clear").disabled = sheet.isBlank;
-  schedule();
-});
+sheet.addEventListener("change", schedule);
 
 // --- the start
 
@@ -61,8 +54,6 @@ async function start() {
     sheet.start(width, height);
     prepareTools(card.canvas);
   }
-  element("canvas").hidden = !card.canvas;
-  element("empty").hidden = Boolean(card.canvas);
   const ways = card.canvas ? "Draw on the sheet, or drop, paste or choose a picture" : "Drop, paste or choose a picture";
   element("lead").textContent = `${ways}: the output follows.`;
   element("split").addEventListener("input", showSplit);

@@ -38,8 +38,9 @@ async function run() {
   const own = (request = new AbortController());
   const verb = card.command.replace(/e$/, "");
   const start = performance.now();
+  let body = null;
   try {
-    const body = await sheet.body();
+    body = await sheet.body();
     tell(`${capitalized(verb)}ing…`);
     const response = await post(body, { Accept: "application/json" }, own.signal);
     const answer = await response.json();
@@ -48,10 +49,10 @@ async function run() {
     if (own !== request) return;
     show(answer);
     if (body instanceof File) sheet.showAs(body, input);
-    tell(`${capitalized(verb)}ed in ${Math.round(latest)} ms`);
+    tell(`${capitalized(verb)}ed in ${latest < 1000 ? `${Math.round(latest)} ms` : `${(latest / 1000).toFixed(1)} s`}`);
   } catch (error) {
     if (own !== request || error.name === "AbortError") return;
-    element("figures").classList.add("stale");
+    if (!sheet.reject(body)) element("figures").classList.add("stale");
     tell("", error instanceof TypeError ? "the server does not answer; is it still running?" : error.message);
   } finally {
     if (own === request && timer === null) setBusy(false);
@@ -124,6 +125,7 @@ function figureOf(name) {
 function showSplit() {
   const share = element("split").value;
   element("figures").style.setProperty("--split", `${share}%`);
+  element("figures").classList.toggle("whole", share === "0");
   element("split-value").textContent = `${share} %`;
 }
 

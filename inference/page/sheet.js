@@ -6,7 +6,8 @@ const PIXELS_THAT_ARE_ENCODED_AT_ONCE = 1e6;
 const isCoarse = (width, height) => Math.max(width, height) <= LONGEST_SIDE_THAT_IS_COARSE;
 
 /**
- * The sheet: a blank one or a picture, and strokes on it. Sends "change" whenever its pixels change.
+ * The sheet: a blank one or a picture, and strokes on it. Sends "change" whenever somebody changes its pixels, and
+ * "render" whenever its steps are others.
  *
  * Its steps are {sheet: true, width, height}, {file, picture, width, height} and {points, color, width}.
  */
@@ -70,6 +71,15 @@ class Sheet extends EventTarget {
     this.#render();
   }
 
+  /** Take off a file that neither the browser nor the server could read; return whether it was one. */
+  reject(file) {
+    const step = this.#history.done.at(-1);
+    if (step.file !== file || step.picture || !this.canUndo) return false;
+    this.#history.drop();
+    this.#render();
+    return true;
+  }
+
   undo() {
     this.#history.undo();
     this.#render();
@@ -122,14 +132,16 @@ class Sheet extends EventTarget {
   #render() {
     const steps = this.#history.done;
     const first = steps.findLastIndex((step) => !step.points);
-    const { width, height, picture } = steps[first];
+    const { width, height, picture, sheet } = steps[first];
     Object.assign(this.#canvas, { width, height }); // which empties it too
+    this.#canvas.hidden = !picture && !sheet && !this.canUndo; // a first file that is to be shown when the server has
     document.body.style.setProperty("--ratio", width / height);
     this.#canvas.classList.toggle("coarse", isCoarse(width, height));
     this.#context.fillStyle = PAPER;
     this.#context.fillRect(0, 0, width, height);
     if (picture) this.#context.drawImage(picture, 0, 0);
     for (const stroke of steps.slice(first + 1)) this.#line(stroke, 0);
+    this.dispatchEvent(new Event("render"));
   }
 
   /** Draw a stroke from one of its points on. */

@@ -281,7 +281,9 @@ def data_of(uri: str) -> bytes:
 
 
 def test_the_sheet_is_drawn_on_with_the_keyboard(drawing: Page) -> None:
-    drawing.locator("#canvas").focus()
+    sheet = drawing.get_by_label("Sheet to draw on")
+    sheet.focus()
+    expect(sheet).to_be_focused()
     drawing.keyboard.press("Space")
     for _ in range(20):
         drawing.keyboard.press("ArrowRight")
@@ -340,6 +342,9 @@ def test_a_picture_is_dropped_or_pasted(drawing: Page, event: str) -> None:
 
 
 def test_errors_are_shown_and_go_away(drawing: Page, tmp_path: Path) -> None:
+    draw_line(drawing)
+    output_of(drawing)
+    sheet = sheet_of(drawing)
     (tmp_path / "a.png").write_text("no picture")
     drawing.set_input_files("#file", tmp_path / "a.png")
     problem = drawing.get_by_role("alert")
@@ -347,6 +352,8 @@ def test_errors_are_shown_and_go_away(drawing: Page, tmp_path: Path) -> None:
     (tmp_path / "b.tif").write_bytes(bytes(100_001))
     drawing.set_input_files("#file", tmp_path / "b.tif")
     expect(problem).to_have_text("The picture: more than 0.1 MB; send a smaller file")
+    assert np.array_equal(sheet_of(drawing), sheet)  # what it was before
+    expect(drawing.get_by_role("button", name="Redo")).to_be_disabled()
     drawing.get_by_role("button", name="Clear").click()
     output_of(drawing)
     expect(problem).to_be_hidden()
