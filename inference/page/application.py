@@ -24,7 +24,7 @@ from inference.page.document import build_document
 from inference.page.guard import Guard, names_of
 from inference.page.service import Service
 from inference.page.uploads import Limits, TooManyBytesError, open_upload, read_upload
-from inference.page.worker import Worker
+from inference.page.worker import Stopped, Worker
 from inference.pictures import DataError, Picture
 from inference.pictures.files import TooLargeError
 from inference.pictures.png import FASTEST
@@ -34,7 +34,7 @@ BUSY = {"Retry-After": "1"}
 
 
 class NoTurnError(Exception):
-    """A picture was not begun in time, or the server stops."""
+    """A picture was not begun in time."""
 
 
 class Application:
@@ -137,6 +137,8 @@ class Application:
             return _error(400, str(error))
         except NoTurnError:
             return _error(503, f"the picture had no turn within {self.limits.seconds:g} s; try again later", BUSY)
+        except Stopped as error:
+            return _error(503, str(error))
         except ClientDisconnect:
             return Response()  # which nobody reads
         except Exception as error:
@@ -167,6 +169,7 @@ class Application:
 
         Raises:
             NoTurnError: it was not begun in time.
+            Stopped: the server stops.
             ClientDisconnect: the client went away.
         """
         result, gone = asyncio.wrap_future(waiting), asyncio.ensure_future(_disconnect(request))
@@ -175,7 +178,7 @@ class Application:
             if not done and not waiting.cancel():  # it was begun, and so will be finished
                 done, _ = await asyncio.wait((result, gone), return_when="FIRST_COMPLETED")
             if waiting.cancelled():
-                raise NoTurnError
+                raise Stopped("the server is stopping") if done else NoTurnError
             if gone in done:
                 raise ClientDisconnect
             return result.result()

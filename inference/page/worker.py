@@ -122,7 +122,7 @@ class Worker:
     def _progress(self, done: int, parts: int) -> None:
         """End a large picture early, when the worker stops."""
         if self._stopping:
-            raise Stopped("the server was stopped")
+            raise Stopped("the server is stopping")
 
 
 def _together(waiting: list[_Waiting], most: int) -> list[_Waiting]:
