@@ -90,7 +90,6 @@ function prepareTools([height, width]) {
     swatch.addEventListener("click", () => chooseColor(color));
     element("swatches").append(swatch);
   }
-  element("width").max = Math.max(8, Math.round(Math.max(height, width) / 6));
   chooseWidth(Math.max(1, Math.round(Math.max(height, width) / 40)));
   chooseColor(COLORS.black);
   element("color").addEventListener("input", (event) => chooseColor(event.target.value));
@@ -122,6 +121,7 @@ function onShortcut(event) {
 }
 
 sheet.addEventListener("render", () => {
+  element("width").max = Math.max(8, Math.round(Math.max(sheet.height, sheet.width) / 6));
   element("undo").disabled = !sheet.canUndo;
   element("redo").disabled = !sheet.canRedo;
   element("clear").disabled = sheet.isBlank;

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,17 @@ def test_sixteen_bits_stay_sixteen_bits(checkpoint: Path, tmp_path: Path) -> Non
         response = httpx.post(f"{url}/translate", content=(tmp_path / "a.png").read_bytes())
     (tmp_path / "b.png").write_bytes(response.content)
     assert np.array_equal(open_picture(tmp_path / "b.png").read(), translator(array))
+
+
+def test_twenty_clients_at_once_get_the_translations_of_their_pictures(url: str, checkpoint: Path) -> None:
+    pictures = [random_picture(16, 16 + 8 * (index % 2)) for index in range(20)]
+    alone = [Translator(checkpoint, device="cpu")(picture) for picture in pictures]
+    with ThreadPoolExecutor(20) as clients:
+        asked = [clients.submit(httpx.post, f"{url}/translate", content=png(each), timeout=60) for each in pictures]
+    for answer, expected in zip(asked, alone, strict=True):
+        found = pixels(answer.result().content).astype(int)
+        assert np.abs(found - expected).max() <= 1  # in a batch the last bit of a float may round otherwise
+    assert httpx.get(f"{url}/health").json()["waiting"] == 0
 
 
 # --- how it is shown
