@@ -89,6 +89,8 @@ def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
     subprocess.run([*install, str(wheel)], check=True, capture_output=True)
     assert {path.name for path in site.iterdir() if path.suffix != ".dist-info"} <= {*MAY_IMPORT, "bin"}
     assert all((site / package / "py.typed").is_file() for package in MAY_IMPORT)
+    for file in (ROOT / "inference" / "page").glob("page.*"):
+        assert (site / "inference" / "page" / file.name).is_file()
 
     empty = tmp_path / "empty"
     empty.mkdir()

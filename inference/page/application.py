@@ -142,7 +142,7 @@ class Application:
         except ClientDisconnect:
             return Response()  # which nobody reads
         except Exception as error:
-            print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"failed: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
             return _error(500, "the model failed on this picture; the server's terminal says why")
         finally:
             self.waiting -= 1
