@@ -22,6 +22,9 @@ COMMANDS = {
         "multitask.export:export",
     ),
     "gallery": Command("Show what is predicted for every test scene on one page.", "multitask.gallery:gallery"),
+    "serve": Command(
+        "Serve a page that shows all tasks of a picture, and the same over HTTP.", "multitask.serve:serve"
+    ),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

@@ -25,6 +25,9 @@ COMMANDS = {
         "pix2pix.export:export",
     ),
     "gallery": Command("Show every test pair, or a folder's pictures, on one page.", "pix2pix.gallery:gallery"),
+    "serve": Command(
+        "Serve a page to draw on, which translates with a checkpoint, and the same over HTTP.", "pix2pix.serve:serve"
+    ),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
         "pix2pix.modes:ModesCommand",

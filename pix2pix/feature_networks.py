@@ -100,5 +100,7 @@ def feature_network(features: str) -> FeatureNetwork:
     if features == LITE0:
         return Lite0()
     if features != INCEPTION and not Path(features).is_file():
-        raise ValueError(f"metrics.features must be {INCEPTION}, {LITE0} or a file of Inception's weights; got {features}")
+        raise ValueError(
+            f"metrics.features must be {INCEPTION}, {LITE0} or a file of Inception's weights; got {features}"
+        )
     return Inception(None if features == INCEPTION else Path(features))

@@ -89,6 +89,8 @@ def test_the_wheel_works_without_a_clone(tmp_path: Path) -> None:
     subprocess.run([*install, str(wheel)], check=True, capture_output=True)
     assert {path.name for path in site.iterdir() if path.suffix != ".dist-info"} <= {*MAY_IMPORT, "bin"}
     assert all((site / package / "py.typed").is_file() for package in MAY_IMPORT)
+    for file in (ROOT / "inference" / "page").glob("page.*"):
+        assert (site / "inference" / "page" / file.name).is_file()
 
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -129,6 +131,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "pix2pix/command_line.py": "training/test_command_line.py",
     "pix2pix/data/inputs.py": "pix2pix/test_translator.py",
     "pix2pix/data/parquet.py": "pix2pix/data/test_pairs.py",
+    "inference/page/service.py": "inference/page/test_application.py",
     "inference/pipeline.py": "inference/test_predictor.py",
     "pix2pix/trained.py": "pix2pix/test_translator.py",
     "pix2pix/translate.py": "pix2pix/test_odd_pictures.py",

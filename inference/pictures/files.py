@@ -1,11 +1,13 @@
 """Find, open and write pictures: PNG, JPEG, WebP, BMP, TIFF and NumPy's arrays."""
 
+import math
 import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError  # of NPY headers
 from typing import IO, Any
 from zipfile import BadZipFile
 
@@ -15,7 +17,16 @@ from PIL.ImageFile import ImageFile
 
 from inference.pictures.picture import Array, DataError, Picture, by
 from inference.pictures.png import FASTEST, is_deep, read_deep_png, write_deep_png
-from inference.pictures.tiff import ORIENTATION, Axes, MissingCodecError, axes_of, open_tiff, turned, write_tiff
+from inference.pictures.tiff import (
+    ORIENTATION,
+    Axes,
+    MissingCodecError,
+    axes_of,
+    open_tiff,
+    refuse_bombs,
+    turned,
+    write_tiff,
+)
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy", ".npz")
 FORMATS: dict[str, dict[str, tuple[int, ...]]] = {  # the numbers of channels that they hold, of each dtype
@@ -30,8 +41,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     ".webp": {"lossless": True, "exact": True},
 }
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PILLOWS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # of its formats: others may start programs, as EPS does
 
 File = Path | IO[bytes]
+
+
+class TooLargeError(DataError):
+    """A picture has more pixels than may be read."""
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -59,7 +75,9 @@ def what_is_there(files: Iterable[Path]) -> str:
     )
 
 
-def open_picture(file: File, name: str | Path | None = None, axes: Axes = "auto") -> Picture:
+def open_picture(
+    file: File, name: str | Path | None = None, axes: Axes = "auto", *, most_pixels: int | None = None
+) -> Picture:
     """Open a picture as it is stored, upright: its dtype and all its channels, nothing converted.
 
     Of TIFF and NPY files only the parts that are asked for are read, where they are stored so that this is possible.
@@ -69,26 +87,29 @@ def open_picture(file: File, name: str | Path | None = None, axes: Axes = "auto"
         name: what to call it in errors; its path by default.
         axes: how a file of several pages, or an array of three dimensions, lies: ``yxc`` is height x width x channels,
             ``cyx`` channels (or pages) x height x width, ``auto`` what the file says itself.
+        most_pixels: a larger picture is refused before its pixels are decoded; four channels count as one. None takes
+            what Pillow takes, and TIFF and NPY of any size.
 
     Raises:
         DataError: it is missing, damaged or not a picture; it is of another kind than gray, RGB, a palette or numbered
             channels; several frames; or ``auto`` where the file leaves open what its axes are.
+        TooLargeError: it has more pixels.
     """
     name = str(name or file)
     try:
         start = _start(file)
         if start.startswith(b"\x93NUMPY") or (isinstance(file, Path) and file.suffix.lower() in (".npy", ".npz")):
-            return _open_array(file, name, axes)
+            return _open_array(file, name, axes, most_pixels)
         if start.startswith(TIFF_STARTS):
-            return _open_tiff(file, name, axes)
-        return _open_with_pillow(file, name)
+            return _open_tiff(file, name, axes, most_pixels)
+        return _open_with_pillow(file, name, most_pixels)
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except UnidentifiedImageError:
         raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile, TokenError) as error:
         raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
 
 
@@ -102,20 +123,31 @@ def _start(file: File) -> bytes:
     return start
 
 
-def _open_tiff(file: File, name: str, axes: Axes) -> Picture:
+def _refuse_larger(shape: tuple[int, ...], most_pixels: int | None, name: str) -> None:
+    pixels = math.prod(shape[:2]) * max(math.prod(shape[2:]) / 4, 1)
+    if most_pixels is not None and pixels > most_pixels:
+        raise TooLargeError(f"{name}: {by(shape)}, more than {most_pixels / 1e6:g} megapixels; make it smaller")
+
+
+def _open_tiff(file: File, name: str, axes: Axes, most_pixels: int | None) -> Picture:
     try:
-        return open_tiff(file, name, axes)
+        picture = open_tiff(file, name, axes)
+        _refuse_larger((*picture.size, picture.channels), most_pixels, name)
+        if most_pixels is not None and not isinstance(file, Path):
+            refuse_bombs(file, name, 4 * most_pixels)
+        return picture
     except MissingCodecError:
         # Pillow has some of these codecs; what it would drop is refused.
         with Image.open(file) as image:
             tags: Any = getattr(image, "tag_v2", {})
             if max(tags.get(258, (1,))) > 8 or tags.get(277, 1) != len(image.getbands()) or image.mode == "CMYK":
                 raise
-        return _open_with_pillow(file, name)
+        return _open_with_pillow(file, name, most_pixels)
 
 
-def _open_with_pillow(file: File, name: str) -> Picture:
+def _open_with_pillow(file: File, name: str, most_pixels: int | None) -> Picture:
     with _open_image(file, name) as image:
+        _refuse_larger(image.size[::-1], most_pixels, name)
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or depth map after the picture
             raise DataError(f"{name}: {frames} frames; save each as a file of its own")
@@ -130,12 +162,14 @@ def _open_image(file: File, name: str) -> ImageFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # above half of the size that is refused
-            return Image.open(file)
+            return Image.open(file, formats=PILLOWS)
     except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: {error}; save it as TIFF if that is what it is") from None
+        raise TooLargeError(f"{name}: {error}; save it as TIFF if that is what it is") from None
 
 
-def _open_array(file: File, name: str, axes: Axes) -> Picture:
+def _open_array(file: File, name: str, axes: Axes, most_pixels: int | None) -> Picture:
+    if most_pixels is not None and not isinstance(file, Path):
+        _refuse_larger(_shape_of_npy(file), most_pixels, name)
     loaded = np.load(file, mmap_mode="r" if isinstance(file, Path) and file.suffix == ".npy" else None)
     if not isinstance(loaded, np.ndarray):
         with loaded:
@@ -151,6 +185,15 @@ def _open_array(file: File, name: str, axes: Axes) -> Picture:
         order = (0, 1, 2) if axes == "auto" and last else axes_of(axes, f"{name}: an array of {by(array.shape)}")
         array = array.transpose(order)
     return Picture.of(array, name)
+
+
+def _shape_of_npy(file: IO[bytes]) -> tuple[int, ...]:
+    """Return the shape that an open NPY file declares, and go back to its start."""
+    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    version, _ = np.lib.format.read_magic(file)
+    shape, _, _ = read[min(version, 2)](file)
+    file.seek(0)
+    return shape
 
 
 def ending_for(dtype: np.dtype[Any], channels: int) -> str:

@@ -1,5 +1,7 @@
 """TIFF files: of any depth and number of channels, read in part where they are large, and written tile by tile."""
 
+import lzma
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +18,12 @@ from inference.sizes import Box
 Axes = Literal["auto", "yxc", "cyx"]
 TILE = 512  # of the files that are written in parts
 ORIENTATION = 274  # the number of the TIFF tag
+DAMAGE = (tifffile.TiffFileError, struct.error, zlib.error, lzma.LZMAError, ArithmeticError, LookupError, TypeError)
+UNPACKERS: dict[int, Callable[[], Any]] = {
+    tifffile.COMPRESSION.ADOBE_DEFLATE: zlib.decompressobj,
+    tifffile.COMPRESSION.DEFLATE: zlib.decompressobj,
+    tifffile.COMPRESSION.LZMA: lzma.LZMADecompressor,
+}
 KNOWN = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
 
 
@@ -38,7 +46,7 @@ def open_tiff(file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
     try:
         with tifffile.TiffFile(file) as tiff:
             return _picture(tiff, file, name, axes)
-    except (tifffile.TiffFileError, struct.error, IndexError, OverflowError, MemoryError) as error:
+    except (*DAMAGE, MemoryError) as error:
         raise DataError(f"{name}: damaged or not a TIFF ({error})") from None
 
 
@@ -70,13 +78,47 @@ def open_pages(file: Path) -> list[Picture]:
     return [Picture((*whole.size, 1), whole.dtype, reader(index), name) for index in range(pages)]
 
 
+def refuse_bombs(file: IO[bytes], name: str, most: int) -> None:
+    """Require that the tiles and strips of a TIFF unpack to no more than what they are to hold.
+
+    They are unpacked whole, however much that is, when they are read.
+
+    Args:
+        file: open.
+        name: what messages call it.
+        most: how many numbers a tile may hold.
+
+    Raises:
+        DataError: one does not.
+    """
+    file.seek(0)
+    with _damage_named(name), tifffile.TiffFile(file) as tiff:
+        series: Any = tiff.series[0]
+        numbers = math.prod(series.keyframe.chunks)
+        limit = 2 * numbers * series.dtype.itemsize
+        if numbers > most or any(size > limit for size in _unpacked_sizes(series, limit + 1)):
+            raise DataError(f"{name}: a tile or strip unpacks to more than the picture holds; save it again")
+
+
+def _unpacked_sizes(series: Any, most: int) -> Iterator[int]:
+    """Yield how many bytes the tiles and strips of a series unpack to, counted up to ``most``."""
+    unpacker = UNPACKERS.get(series.keyframe.compression)
+    if unpacker is None:
+        return
+    file = series.parent.filehandle
+    for page in series.pages:
+        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.seek(offset)
+            yield len(unpacker().decompress(file.read(length), most))
+
+
 @contextmanager
 def _damage_named(name: str) -> Iterator[None]:
     try:
         yield
     except DataError:
         raise
-    except (tifffile.TiffFileError, struct.error, zlib.error, ValueError, RuntimeError, OSError) as error:
+    except (*DAMAGE, ValueError, RuntimeError, OSError) as error:
         raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
 
 
