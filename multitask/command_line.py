@@ -1,5 +1,7 @@
 """What a run of several tasks adds to every run."""
 
+from typing import Literal
+
 from multitask.baselines import measure_baselines
 from multitask.data import SceneData
 from multitask.health import MultiTaskHealth
@@ -46,3 +48,10 @@ class MultiTaskCommands(CommandLine):
                     baseline = f"{baselines[key]:.4f}" if key in baselines else "-"
                     lines.append(f"{key:<24}{ours[key].item():10.4f}   {baseline:>15}")
         return "\n".join(lines)
+
+    def mode_of(self, metric: str) -> Literal["min", "max"]:
+        """Return which values of a metric are better."""
+        _, _, name = metric.partition("/")
+        task, _, own = name.partition("/")
+        better = self.model.named_tasks()[task].better if task in self.model.named_tasks() else {}
+        return "max" if better.get(own) == "higher" else "min"

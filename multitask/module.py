@@ -297,9 +297,9 @@ class MultiTask(Model):
         """Evaluate a batch."""
         self._evaluate(batch, self.val_metrics)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Evaluate a batch, and return the metrics of each of its pictures."""
-        return self.measure_pictures(batch, self._evaluate(batch, self.test_metrics))
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Evaluate a batch, and return what is predicted for it."""
+        return self._evaluate(batch, self.test_metrics)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of all batches."""

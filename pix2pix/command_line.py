@@ -1,9 +1,12 @@
 """What a run of pix2pix adds to every run."""
 
+from typing import Literal
+
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.cli import LightningArgumentParser
 
 from pix2pix.baselines import measure_baselines
-from pix2pix.callbacks import Pix2PixHealth, PredictionWriter
+from pix2pix.callbacks import Pix2PixHealth, PredictionWriter, SetMetrics
 from pix2pix.callbacks.health import REMEDY
 from pix2pix.data import PairedImages
 from pix2pix.metrics import metrics_table
@@ -12,6 +15,8 @@ from pix2pix.picture_metrics import interval_rows
 from training import CommandLine
 from training.callbacks import Panels, PictureTable
 from training.failures import say
+
+HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "score")
 
 
 class Pix2PixCommands(CommandLine):
@@ -27,6 +32,11 @@ class Pix2PixCommands(CommandLine):
     remedy = REMEDY
     health = Pix2PixHealth
     shown = ("train/G_gan", "train/G_l1", "train/D_real", "train/D_fake", "val/l1")
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options of further metrics."""
+        super().add_arguments_to_parser(parser)
+        parser.add_lightning_class_args(SetMetrics, "metrics")
 
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of every run, and what writes the translations of ``predict``."""
@@ -63,4 +73,12 @@ class Pix2PixCommands(CommandLine):
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         (pictures,) = (each for each in callbacks if isinstance(each, PictureTable))
         rows = {"this model": ours, **interval_rows(pictures.columns()), **measure_baselines(self.datamodule)}
-        return metrics_table("test pairs", rows)
+        (further,) = (each for each in callbacks if isinstance(each, SetMetrics))
+        values = {name: self.trainer.callback_metrics[f"test/{name}"].item() for name in further.logged}
+        return "\n".join(
+            [metrics_table("test pairs", rows), *(f"{name}: {value:.4f}" for name, value in values.items())]
+        )
+
+    def mode_of(self, metric: str) -> Literal["min", "max"]:
+        """Return which values of a metric are better."""
+        return "max" if metric.rpartition("/")[2] in HIGHER_IS_BETTER else "min"

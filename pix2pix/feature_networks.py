@@ -1,8 +1,8 @@
 """Networks whose features tell how two sets of pictures differ, for FID and KID."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Protocol
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class Inception:
             self._network: nn.Module = NoTrainInceptionV3(name, features, path)
         except ModuleNotFoundError:
             raise ModuleNotFoundError("fid and kid need torch-fidelity: pip install -e '.[metrics]'") from None
-        except (URLError, OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
                 f"metrics.features: the weights of Inception are not there ({reason}); put {WEIGHTS} of torch-fidelity "

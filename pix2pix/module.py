@@ -273,11 +273,11 @@ class Pix2Pix(AdversarialModel):
         self.log_dict(self.val_metrics)
         return output
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Evaluate a batch of test pairs, and return the metrics of each."""
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Evaluate a batch of test pairs, and return its outputs."""
         output = self._measure(self.test_metrics, batch)
         self.log_dict(self.test_metrics)
-        return self.measure_pictures(batch, output)
+        return output
 
     def _measure(self, metrics: ImageMetrics, batch: Batch) -> Tensor:
         output = self(batch["input"])

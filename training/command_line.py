@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from jsonargparse.typing import PositiveInt
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
 
@@ -43,8 +44,7 @@ class CommandLine(LightningCLI, ABC):
         data_type: its data module.
         demo: the name of its demo configuration.
         max_epochs: the default of ``fit``.
-        monitor: the metric that chooses the best checkpoint.
-        monitor_mode: ``min``, or ``max`` if a higher value is better.
+        monitor: the metric that chooses the best checkpoint, unless the option of this name says another.
         strategy: the default for several processes.
         shown: the logged values that the progress bar shows.
         remedy: what to try where losses are not finite, the end of a line.
@@ -57,7 +57,6 @@ class CommandLine(LightningCLI, ABC):
     demo: ClassVar[str]
     max_epochs: ClassVar[int]
     monitor: ClassVar[str]
-    monitor_mode: ClassVar[Literal["min", "max"]] = "min"
     strategy: ClassVar[str] = "ddp"
     shown: ClassVar[tuple[str, ...]]
     remedy: ClassVar[str]
@@ -70,6 +69,10 @@ class CommandLine(LightningCLI, ABC):
     @abstractmethod
     def report(self) -> str:
         """Return a table of the test metrics."""
+
+    @abstractmethod
+    def mode_of(self, metric: str) -> Literal["min", "max"]:
+        """Return which values of a metric are better."""
 
     def __init__(
         self, *, prog: str | None = None, description: str | None = None, args: list[str] | None = None
@@ -133,6 +136,10 @@ class CommandLine(LightningCLI, ABC):
             help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's "
             "folder (`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
         )
+        chooses = f"The metric that chooses the best checkpoint and ends the run early; by default {self.monitor}."
+        parser.add_argument("--monitor", type=str | None, default=None, help=chooses)
+        patience = "End the run after so many validations without a better value of it; null never does."
+        parser.add_argument("--patience", type=PositiveInt | None, default=None, help=patience)
         parser.add_lightning_class_args(SamplePictures, "samples")
         parser.add_lightning_class_args(self.health, "health")
 
@@ -162,11 +169,14 @@ class CommandLine(LightningCLI, ABC):
         ]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(ProgressBar(self.shown))
+        monitor = self.option("monitor") or self.monitor
+        if (patience := self.option("patience")) is not None:
+            callbacks.append(EarlyStopping(monitor, patience=patience, mode=self.mode_of(monitor)))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
             best = ModelCheckpoint(
                 filename="best",
-                monitor=self.monitor,
-                mode=self.monitor_mode,
+                monitor=monitor,
+                mode=self.mode_of(monitor),
                 # By default it saves after validation, before the end of the epoch, which a resume would miss.
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inference.picture_table import FILE, short_names, write_picture_table
+from training.model import Model
 
 Row = tuple[str, dict[str, float]]
 
@@ -16,7 +17,7 @@ Row = tuple[str, dict[str, float]]
 class PictureTable(pl.Callback):
     """Write ``pictures.csv`` after a test: a row for each sample, in the order of the split, with its metrics.
 
-    The model's ``test_step`` returns them, see :meth:`training.Model.measure_pictures`.
+    The model measures what its ``test_step`` returns, see :meth:`training.Model.measure_pictures`.
 
     Attributes:
         rows: of all processes, on the main one, after a test: the names of the samples, and their metrics.
@@ -42,7 +43,8 @@ class PictureTable(pl.Callback):
     ) -> None:
         """Keep the metrics of a batch, where they are."""
         self._names += batch["name"]
-        self._metrics.append(outputs)
+        assert isinstance(pl_module, Model), "the applications' models measure themselves"
+        self._metrics.append(pl_module.measure_pictures(batch, outputs))
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the rows of all processes and write them, on the main process alone."""
