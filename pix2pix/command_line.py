@@ -75,9 +75,8 @@ class Pix2PixCommands(CommandLine):
         rows = {"this model": ours, **interval_rows(pictures.columns()), **measure_baselines(self.datamodule)}
         (further,) = (each for each in callbacks if isinstance(each, SetMetrics))
         values = {name: self.trainer.callback_metrics[f"test/{name}"].item() for name in further.logged}
-        return "\n".join(
-            [metrics_table("test pairs", rows), *(f"{name}: {value:.4f}" for name, value in values.items())]
-        )
+        further_lines = [f"{name:<28}{value:.4f}" for name, value in values.items()]
+        return "\n".join([metrics_table("test pairs", rows), *further_lines])
 
     def mode_of(self, metric: str) -> Literal["min", "max"]:
         """Return which values of a metric are better."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
-from jsonargparse.typing import PositiveInt
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
@@ -139,7 +138,7 @@ class CommandLine(LightningCLI, ABC):
         chooses = f"The metric that chooses the best checkpoint and ends the run early; by default {self.monitor}."
         parser.add_argument("--monitor", type=str | None, default=None, help=chooses)
         patience = "End the run after so many validations without a better value of it; null never does."
-        parser.add_argument("--patience", type=PositiveInt | None, default=None, help=patience)
+        parser.add_argument("--patience", type=int | None, default=None, help=patience)
         parser.add_lightning_class_args(SamplePictures, "samples")
         parser.add_lightning_class_args(self.health, "health")
 
@@ -171,6 +170,8 @@ class CommandLine(LightningCLI, ABC):
             callbacks.append(ProgressBar(self.shown))
         monitor = self.option("monitor") or self.monitor
         if (patience := self.option("patience")) is not None:
+            if patience < 1:
+                raise ValueError(f"patience must be at least 1, or null; got {patience}")
             callbacks.append(EarlyStopping(monitor, patience=patience, mode=self.mode_of(monitor)))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
             best = ModelCheckpoint(

@@ -36,6 +36,8 @@ class CompareCommand(MultiTaskCommands):
         config = yaml.safe_load(line.parser.dump(line.config, skip_none=False))
         tasks = config["model"]["tasks"]
         config["model"]["tasks"] = {name: task for name, task in tasks.items() if task is not None}
+        if config["monitor"] not in (None, cls.monitor):
+            raise ValueError(f"monitor {config['monitor']}: a comparison chooses by {cls.monitor}; leave it out")
         own = {name: config.pop(name) for name in OWN}
         rates = own["lrs"] or []
         names = own["weightings"].split(",")

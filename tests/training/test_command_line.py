@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from inference import open_picture
+from inference import open_picture, read_checkpoint
 from tests.training.programs import (
     SILENCED,
     Program,
@@ -100,6 +100,30 @@ def test_test_and_validate_find_what_fit_found(program: Program, capsys: pytest.
     program.main(["validate", "--ckpt_path", checkpoint, "--name", "validated"])
     ((_, value),) = metrics_of("validated").series(program.monitor)
     assert value == pytest.approx(best, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_any_metric_chooses_the_best_checkpoint_and_ends_the_run(program: Program) -> None:
+    """A rate of 0 keeps every metric where it is: no epoch after the first is better."""
+    metric = {"pix2pix": "val/psnr", "multitask": "val/seg/pixel_accuracy"}[program.name]  # higher is better
+    rates = {"pix2pix": ["lr_generator", "lr_discriminator"], "multitask": ["lr"]}[program.name]
+    still = [word for rate in rates for word in (f"--model.{rate}", "0")]
+    options = ["--monitor", metric, "--trainer.max_epochs", "9"]
+    program.main(["fit", "--config", "small.yaml", *options, "--patience", "2"])
+    checkpoint = read_checkpoint(the_run() / "checkpoints" / "best.ckpt")
+    (state,) = (each for name, each in checkpoint["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    series = metrics_of().series(metric)
+    assert state["best_model_score"].item() == pytest.approx(max(value for _, value in series), rel=1e-6)
+
+    program.main(["fit", "--config", "small.yaml", *options, "--patience", "1", "--name", "still", *still])
+    assert len(metrics_of("still").series(metric)) <= 3
+
+
+def test_a_metric_that_is_not_there_is_one_line(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    said, code = program.fails(capsys, "fit", "--config", "small.yaml", "--monitor", "val/beauty")
+    assert (code, "val/beauty" in said) == (1, True)
+    said, code = program.fails(capsys, "fit", "--config", "small.yaml", "--patience", "0")
+    assert (code, "patience must be at least 1, or null; got 0" in said) == (1, True)
 
 
 @pytest.mark.slow
