@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-import yaml
 from torch import Tensor
 from tqdm import tqdm
 
@@ -17,8 +16,8 @@ from inference.gallery.thumbnails import data_uri
 from inference.picture_table import short_names
 from inference.pictures import to_picture
 from training.data import ResumableData, Split
-from training.failures import OneLineErrors
 from training.model import Model
+from training.run_data import data_of_run
 
 CHECKPOINTS = ("best.ckpt", "last.ckpt")  # of a run's folder, in the order in which they are looked for
 
@@ -90,7 +89,7 @@ class RunGallery(ABC):
         """
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = self.load().eval().to(device)
-        data = data_of(self.run, self.data_type, self.root)
+        data = data_of_run(self.run, self.data_type, self.root)
         if known := read_checkpoint(self.checkpoint).get("data"):
             data.take_over(known)
         split: Split = self.split or ("val" if data.why_no_test() else "test")
@@ -146,21 +145,3 @@ def checkpoint_of(source: Path) -> Path:
     if not source.is_file():
         raise DataError(f"{source}: no such file or folder")
     return source
-
-
-def data_of(run: Path, data_type: type[ResumableData[Any]], root: str | None = None) -> ResumableData[Any]:
-    """Build the data of a run, as its config.yaml has them.
-
-    Args:
-        run: its folder.
-        data_type: the data module, or its base.
-        root: in place of the data set's folder.
-    """
-    file = run / "config.yaml"
-    config = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-    if root is not None:
-        config["init_args"]["root"] = root
-    parser = OneLineErrors(prog=str(file))
-    parser.add_lightning_class_args(data_type, "data", subclass_mode=True)
-    data: ResumableData[Any] = parser.instantiate_classes(parser.parse_object({"data": config})).data
-    return data

@@ -13,12 +13,13 @@ from training.failures import OneLineErrors
 Data = TypeVar("Data", bound=ResumableData[Any])
 
 
-def data_of_run(run: Path, kind: type[Data]) -> Data:
+def data_of_run(run: Path, kind: type[Data], root: str | None = None) -> Data:
     """Build the data module of a run as its ``config.yaml`` describes it.
 
     Args:
         run: the run's folder.
         kind: the application's data module.
+        root: in place of the data set's folder.
 
     Raises:
         ValueError: there is no such file, or no data in it.
@@ -26,12 +27,14 @@ def data_of_run(run: Path, kind: type[Data]) -> Data:
     """
     file = run / "config.yaml"
     try:
-        options = yaml.safe_load(file.read_text())["data"]
+        options = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
+        if root is not None:
+            options["init_args"]["root"] = root
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; {run} is not the folder of a run") from None
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise ValueError(f"{file}: not the configuration of a run") from None
-    parser = OneLineErrors()
+    parser = OneLineErrors(prog=str(file))
     parser.add_argument("--data", type=kind)
     data: Data = parser.instantiate_classes(parser.parse_object({"data": options})).data
     return data
