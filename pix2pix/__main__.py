@@ -36,6 +36,10 @@ COMMANDS = {
         "Train variants of one configuration with several seeds, score them, and write a page.",
         "pix2pix.ablation.command_line:AblateCommand",
     ),
+    "doctor": Command(
+        "Examine pairs before a training: what cannot be read, leaks into the test, or is shifted.",
+        "pix2pix.doctor:doctor",
+    ),
     "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
 }
 

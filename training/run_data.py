@@ -25,15 +25,29 @@ def data_of_run(run: Path, kind: type[Data], root: str | None = None) -> Data:
         ValueError: there is no such file, or no data in it.
         WrongUsage: its options are not those of the data module.
     """
-    file = run / "config.yaml"
+    if not (run / "config.yaml").is_file():
+        raise ValueError(f"{run / 'config.yaml'}: no such file; {run} is not the folder of a run")
+    return data_of_config(run / "config.yaml", kind, root)
+
+
+def data_of_config(file: Path, kind: type[Data], root: str | None = None) -> Data:
+    """Build the data module that a configuration describes.
+
+    Args:
+        file: the configuration.
+        kind: the application's data module.
+        root: in place of the data set's folder.
+
+    Raises:
+        ValueError: there are no data in the file.
+        WrongUsage: its options are not those of the data module.
+    """
     try:
         options = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
         if root is not None:
             options["init_args"]["root"] = root
-    except FileNotFoundError:
-        raise ValueError(f"{file}: no such file; {run} is not the folder of a run") from None
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
-        raise ValueError(f"{file}: not the configuration of a run") from None
+        raise ValueError(f"{file}: not a configuration with data") from None
     parser = OneLineErrors(prog=str(file))
     parser.add_argument("--data", type=kind)
     data: Data = parser.instantiate_classes(parser.parse_object({"data": options})).data

@@ -1,0 +1,177 @@
+"""``pix2pix doctor``: what is wrong with pairs, before a training on them begins."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from inference import DataError
+from inference.pictures import Picture
+from pix2pix.data import PairedImages, SideBySide, TwoFolders
+from pix2pix.data.formats import directed
+from training.configurations import configurations_of
+from training.data import Split
+from training.doctor import Examined, Finding, Severity, examine, report
+from training.doctor.duplicates import duplicates
+from training.run_data import data_of_config, data_of_run
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+CLEAR = 0.2  # height of a peak of the phase correlation that is no accident
+BETTER = 2.0  # times the height at no shift
+LEAST = 20  # pairs, to tell which sides are usual
+
+
+def doctor(data: str, *, root: str | None = None, json: str | None = None) -> None:
+    """Examine pairs of pictures: read each whole, and tell what is wrong with them and what to do.
+
+    Found are pairs that cannot be read or do not fit the options, pairs that are in two splits or twice in one, also
+    where they differ by no more than their compression or size; constant pictures; input and target that are the same
+    picture, or shifted against each other; and pairs whose sides are exchanged. Exit code 1 if something must be
+    mended.
+
+    Args:
+        data: a folder of pairs, side by side or in A and B; the folder of a run; or a configuration, a file or the name
+            of one that comes with the package.
+        root: the data set's folder, in place of that of the configuration.
+        json: a file to write all findings to.
+
+    Raises:
+        DataError: there are no pairs, or something must be mended.
+    """
+    module = module_of(data, root)
+    samples, findings = [], []
+    formats = None
+    with suppress(DataError):  # of a picture that the examination finds
+        formats = module.formats
+    for split in SPLITS:
+        try:
+            layout = module.layout(split)
+        except DataError as error:
+            severity: Severity = "warning" if split == "test" else "error"
+            findings.append(Finding(severity, f"split cannot be used ({error})", [split], "see the message"))
+            continue
+
+        def read(index: int, split: Split = split) -> dict[str, Picture]:
+            pictures = directed(module.layout(split).read(index), module.direction)
+            if formats is not None:
+                formats.check(*pictures)
+            return dict(zip(("input", "target"), pictures, strict=True))
+
+        samples += examine(split, layout.names, read)
+    if not samples:
+        raise DataError(f"{data}: {findings[0].says}")
+    findings += of_pairs(samples)
+    print(report(samples, findings))
+    if json is not None:
+        write_json(Path(json), findings)
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
+
+
+def module_of(data: str, root: str | None) -> PairedImages:
+    """Return the data that ``doctor`` is asked about.
+
+    Raises:
+        DataError: there is neither a folder nor a configuration of this name.
+    """
+    place, shipped = Path(data), configurations_of("pix2pix") / f"{data}.yaml"
+    if (place / "config.yaml").is_file():
+        return data_of_run(place, PairedImages, root)
+    if place.is_dir():
+        layout = TwoFolders if (place / "A").is_dir() and (place / "B").is_dir() else SideBySide
+        return PairedImages(place, layout, num_workers=0)
+    for file in place, shipped:
+        if file.is_file():
+            return data_of_config(file, PairedImages, root)
+    raise DataError(f"{data}: no such folder, and no such configuration")
+
+
+def of_pairs(samples: Sequence[Examined]) -> list[Finding]:
+    """Return what is wrong with pairs that were examined."""
+    read = [sample for sample in samples if sample.error is None]
+    findings = duplicates(samples, "pairs")
+
+    def add(severity: Severity, says: str, where: list[str], remedy: str) -> None:
+        if where:
+            findings.append(Finding(severity, says, where, remedy))
+
+    broken = [f"{sample} ({sample.error})" for sample in samples if sample.error is not None]
+    add("error", "pairs cannot be read", broken, "mend or remove them, or set the option that the message names")
+    for side in "input", "target":
+        constant = [str(sample) for sample in read if sample.facts[side].constant]
+        add("warning", f"pictures of the {side} have one color alone", constant, "remove them if they are empty")
+    same = [str(sample) for sample in read if sample.facts["input"].content == sample.facts["target"].content]
+    add("warning", "pairs have the same picture on both sides", same, "is the target there twice?")
+    shifted = [f"{sample} ({shift[0]:+d} down, {shift[1]:+d} right)" for sample in read if (shift := shift_of(sample))]
+    remedy = (
+        "align them, or train with a term that tolerates shifts: losses.ShiftTolerantL1Loss, pix2pix.RegistrationLoss"
+    )
+    add("warning", "targets are shifted against their inputs", shifted, remedy)
+    add("warning", "pairs look as if their sides were exchanged", exchanged(read), "exchange them back")
+    return findings
+
+
+def shift_of(sample: Examined) -> tuple[int, int] | None:
+    """Return how many pixels the target lies below and to the right of the input; None if that is not clear, or none.
+
+    It is the peak of the phase correlation of their edges (Kuglin and Hines 1975).
+    """
+    source, target = (sample.facts[side] for side in ("input", "target"))
+    if source.gray.shape != target.gray.shape or min(source.gray.shape[1:]) < 16:
+        return None
+    spectra = [torch.fft.rfft2(edges(facts.gray)) for facts in (target, source)]
+    cross = spectra[0] * spectra[1].conj()
+    correlation = torch.fft.irfft2(cross / cross.abs().clamp_min(1e-9), s=source.gray.shape[1:])
+    height, width = correlation.shape
+    peak = int(correlation.argmax())
+    if correlation.flatten()[peak] < CLEAR or correlation.flatten()[peak] < BETTER * correlation[0, 0]:
+        return None
+    down, right = divmod(peak, width)
+    down, right = (place - side if place > side // 2 else place for place, side in ((down, height), (right, width)))
+    return round(down * source.size[0] / height), round(right * source.size[1] / width)
+
+
+def edges(gray: Tensor) -> Tensor:
+    """Return how steep a picture 1 x H x W is, H x W, fading to 0 at its borders."""
+    padded = F.pad(gray, (1, 1, 1, 1), mode="replicate")[0]
+    steep = torch.hypot(padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1])
+    windows = [torch.hann_window(side, periodic=False) for side in steep.shape]
+    return (steep - steep.mean()) * windows[0][:, None] * windows[1]
+
+
+def exchanged(samples: Sequence[Examined]) -> list[str]:
+    """Return the pairs whose input looks like the targets, and whose target like the inputs, of the others.
+
+    What pictures look like are their brightness, their contrast and the strength of their colors and edges.
+    """
+    if len(samples) < LEAST:
+        return []
+    looks = torch.stack(
+        [torch.stack([_looks(sample.facts[side].thumbnail) for side in ("input", "target")]) for sample in samples]
+    )
+    looks = (looks - looks.flatten(0, 1).mean(0)) / looks.flatten(0, 1).std(0).clamp_min(1e-6)
+    usual = looks.median(0).values  # of inputs and of targets
+    straight = (looks - usual).square().sum((1, 2))
+    crossed = (looks - usual.flip(0)).square().sum((1, 2))
+    apart = (usual[0] - usual[1]).square().sum()  # where both sides look alike, nothing can be said
+    return [
+        str(sample)
+        for sample, a, b in zip(samples, straight.tolist(), crossed.tolist(), strict=True)
+        if apart > 1 and b + apart < a
+    ]
+
+
+def _looks(thumbnail: Tensor) -> Tensor:
+    colorful = thumbnail.amax(0) - thumbnail.amin(0)
+    steep = thumbnail.diff(dim=-1).abs().mean() + thumbnail.diff(dim=-2).abs().mean()
+    return torch.stack([thumbnail.mean(), thumbnail.std(), colorful.mean(), steep])
+
+
+def write_json(file: Path, findings: Sequence[Finding]) -> None:
+    """Write findings to a JSON file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps([finding._asdict() for finding in findings], indent=2) + "\n")
