@@ -25,6 +25,10 @@ COMMANDS = {
     "serve": Command(
         "Serve a page that shows all tasks of a picture, and the same over HTTP.", "multitask.serve:serve"
     ),
+    "doctor": Command(
+        "Examine scenes before a training: what cannot be read, fits no task or leaks into the test.",
+        "multitask.doctor:doctor",
+    ),
     "compare": Command(
         "Train one configuration with several weightings and seeds, and compare them.",
         "multitask.comparison.command_line:CompareCommand",

@@ -1,6 +1,5 @@
 """``pix2pix doctor``: what is wrong with pairs, before a training on them begins."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +12,11 @@ from inference import DataError
 from inference.pictures import Picture
 from pix2pix.data import PairedImages, SideBySide, TwoFolders
 from pix2pix.data.formats import directed
-from training.configurations import configurations_of
+from training.configurations import configuration_at
 from training.data import Split
-from training.doctor import Examined, Finding, Severity, examine, report
+from training.doctor import Examined, Finding, Severity, examine, tell
 from training.doctor.duplicates import duplicates
-from training.run_data import data_of_config, data_of_run
+from training.run_data import data_of_config
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLEAR = 0.2  # height of a peak of the phase correlation that is no accident
@@ -65,11 +64,7 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None) -> No
     if not samples:
         raise DataError(f"{data}: {findings[0].says}")
     findings += of_pairs(samples)
-    print(report(samples, findings))
-    if json is not None:
-        write_json(Path(json), findings)
-    if errors := [finding for finding in findings if finding.severity == "error"]:
-        raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
+    tell(samples, findings, json)
 
 
 def module_of(data: str, root: str | None) -> PairedImages:
@@ -78,16 +73,13 @@ def module_of(data: str, root: str | None) -> PairedImages:
     Raises:
         DataError: there is neither a folder nor a configuration of this name.
     """
-    place, shipped = Path(data), configurations_of("pix2pix") / f"{data}.yaml"
-    if (place / "config.yaml").is_file():
-        return data_of_run(place, PairedImages, root)
-    if place.is_dir():
-        layout = TwoFolders if (place / "A").is_dir() and (place / "B").is_dir() else SideBySide
-        return PairedImages(place, layout, num_workers=0)
-    for file in place, shipped:
-        if file.is_file():
-            return data_of_config(file, PairedImages, root)
-    raise DataError(f"{data}: no such folder, and no such configuration")
+    place, configuration = Path(data), configuration_at(data, "pix2pix")
+    if configuration is not None:
+        return data_of_config(configuration, PairedImages, root)
+    if not place.is_dir():
+        raise DataError(f"{data}: no such folder, and no such configuration")
+    layout = TwoFolders if (place / "A").is_dir() and (place / "B").is_dir() else SideBySide
+    return PairedImages(place, layout, num_workers=0)
 
 
 def of_pairs(samples: Sequence[Examined]) -> list[Finding]:
@@ -169,9 +161,3 @@ def _looks(thumbnail: Tensor) -> Tensor:
     colorful = thumbnail.amax(0) - thumbnail.amin(0)
     steep = thumbnail.diff(dim=-1).abs().mean() + thumbnail.diff(dim=-2).abs().mean()
     return torch.stack([thumbnail.mean(), thumbnail.std(), colorful.mean(), steep])
-
-
-def write_json(file: Path, findings: Sequence[Finding]) -> None:
-    """Write findings to a JSON file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([finding._asdict() for finding in findings], indent=2) + "\n")

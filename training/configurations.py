@@ -40,6 +40,17 @@ def configurations_of(program: str) -> Path:
     return installed if installed.is_dir() else package.parent / "configs" / program
 
 
+def configuration_at(place: str, program: str) -> Path | None:
+    """Return the configuration that a word names: that of a run's folder, a file, or one shipped with the package.
+
+    Args:
+        place: the word.
+        program: the application's package.
+    """
+    files = Path(place) / "config.yaml", Path(place), configurations_of(program) / f"{place}.yaml"
+    return next((file for file in files if file.is_file()), None)
+
+
 def checkpoint_in(options: list[str]) -> str | None:
     """Return the checkpoint that options name, if any."""
     for index, word in enumerate(options):

@@ -1,12 +1,14 @@
 """Examine the samples of a data set, and report what was found."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tqdm import tqdm
 
-from inference import Picture
+from inference import DataError, Picture
 from training.doctor.pictures import Facts, facts_of
 
 Severity = Literal["error", "warning"]
@@ -70,6 +72,20 @@ def examine(
 
     with ThreadPoolExecutor(threads) as pool:
         return list(tqdm(pool.map(one, range(len(names))), split, len(names), unit=" samples", disable=None))
+
+
+def tell(samples: Sequence[Examined], findings: Sequence[Finding], file: str | None) -> None:
+    """Print the report, and write all findings to a JSON file if one is given.
+
+    Raises:
+        DataError: something must be mended.
+    """
+    print(report(samples, findings))
+    if file is not None:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(json.dumps([finding._asdict() for finding in findings], indent=2) + "\n")
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
 
 
 def report(samples: Sequence[Examined], findings: Sequence[Finding]) -> str:

@@ -1,0 +1,162 @@
+"""``multitask doctor``: what is wrong with scenes, before a training on them begins."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from inference import DataError
+from inference.pictures import Picture
+from multitask.data import SceneData, collate
+from multitask.tasks import Task
+from training.configurations import configuration_at
+from training.data import Split
+from training.doctor import Examined, Finding, examine, tell
+from training.doctor.duplicates import duplicates
+from training.failures import OneLineErrors
+from training.run_data import data_of_config
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def doctor(data: str, *, root: str | None = None, json: str | None = None) -> None:
+    """Examine scenes: read each whole with its targets, and tell what is wrong with them and what to do.
+
+    Found are scenes that cannot be read or whose targets do not fit the tasks (classes that do not exist, boxes outside
+    of the picture, NaN), scenes that are in two splits or twice in one, also where they differ by no more than their
+    compression or size; pictures of one color; tasks without a target, and classes that no training scene has. Exit
+    code 1 if something must be mended.
+
+    Args:
+        data: the folder of a run; or a configuration, a file or the name of one that comes with the package.
+        root: the data set's folder, in place of that of the configuration.
+        json: a file to write all findings to.
+
+    Raises:
+        DataError: there is no configuration, or something must be mended.
+    """
+    configuration = configuration_at(data, "multitask")
+    if configuration is None:
+        raise DataError(f"{data}: no such run, and no such configuration; its tasks say what the targets are")
+    module = data_of_config(configuration, SceneData, root)
+    examination = Examination(module, tasks_of(configuration))
+    samples: list[Examined] = []
+    findings: list[Finding] = []
+    for split in SPLITS:
+        try:
+            samples += examination.of(split)
+        except DataError as error:
+            says = f"split cannot be used ({error})"
+            findings.append(Finding("warning" if split == "test" else "error", says, [split], "see the message"))
+    if not samples:
+        raise DataError(f"{data}: {findings[0].says}")
+    tell(samples, [*findings, *of_scenes(samples), *examination.of_targets()], json)
+
+
+def tasks_of(configuration: Path) -> dict[str, Task]:
+    """Build the tasks of a configuration.
+
+    Raises:
+        ValueError: there are none, or one cannot be built.
+    """
+    try:
+        recipes = yaml.safe_load(configuration.read_text(encoding="utf-8"))["model"]["tasks"]
+    except (KeyError, TypeError):
+        raise ValueError(f"{configuration}: no tasks in it") from None
+    parser = OneLineErrors(prog=str(configuration))
+    parser.add_argument("--tasks", type=dict[str, Task | None])
+    tasks = parser.instantiate_classes(parser.parse_object({"tasks": recipes})).tasks
+    return {name: task for name, task in tasks.items() if task is not None}
+
+
+class Examination:
+    """Reads scenes, and counts the targets of the tasks in them.
+
+    Args:
+        data: the scenes.
+        tasks: by their names.
+    """
+
+    def __init__(self, data: SceneData, tasks: Mapping[str, Task]) -> None:
+        self.data = data
+        self.tasks = tasks
+        self.labeled: dict[tuple[str, str], int] = {}  # scenes with a target, by split and task
+        self.totals: dict[str, dict[str, Tensor]] = {name: {} for name in tasks}  # of the training scenes
+        self._lock = Lock()  # scenes are read in threads
+
+    def of(self, split: Split) -> list[Examined]:
+        """Examine the scenes of a split.
+
+        Raises:
+            DataError: it is missing or empty.
+        """
+        layout = self.data.layout(split)
+        self.labeled |= {(split, name): 0 for name in self.tasks}
+
+        names = [str(index) for index in range(len(layout))]  # until a scene says how it is called
+
+        def read(index: int) -> dict[str, Picture]:
+            batch = collate([layout[index]])
+            names[index] = Path(batch["name"][0]).stem
+            self._take(split, batch)
+            return {"image": Picture.of(batch["image"][0].as_subclass(Tensor).float(), batch["name"][0])}
+
+        samples = examine(split, names, read)
+        return [sample._replace(name=name) for sample, name in zip(samples, names, strict=True)]
+
+    def _take(self, split: Split, batch: Mapping[str, Any]) -> None:
+        """Check the targets of a scene, and count what is in them."""
+        (where,) = batch["name"]
+        for name, value in batch.items():
+            if isinstance(value, Tensor) and value.is_floating_point() and not value.isfinite().all():
+                raise DataError(f"{where}: {name} holds NaN or infinite values")
+        for name, task in self.tasks.items():
+            if task.target not in batch:
+                continue
+            try:
+                task.check(batch[task.target], batch["image"].shape[2:])
+            except ValueError as error:
+                raise DataError(f"{where}: task {name}, {task.target}: {error}") from None
+            counted = task.count(batch[task.target])
+            with self._lock:
+                self.labeled[split, name] += 1
+                if split == "train":
+                    totals = self.totals[name]
+                    totals |= {key: totals[key] + value if key in totals else value for key, value in counted.items()}
+
+    def of_targets(self) -> list[Finding]:
+        """Return what is wrong with the targets as a whole."""
+        findings = []
+        missing = [f"{name} in {split}" for (split, name), count in self.labeled.items() if count == 0]
+        if missing:
+            remedy = "give some scenes labels, or leave the task out: --model.tasks.TASK null"
+            findings.append(Finding("error", "tasks have no target in a split", missing, remedy))
+        absent = [
+            f"{name}: {label}"
+            for name, task in self.tasks.items()
+            for counts in self.totals[name].values()
+            if torch.is_tensor(counts) and counts.dim() == 1
+            for label, count in zip(getattr(task, "names", ()), counts.tolist(), strict=False)
+            if count == 0
+        ]
+        if absent:
+            findings.append(
+                Finding("warning", "classes are in no training scene", absent, "they cannot be learned; is that right?")
+            )
+        return findings
+
+
+def of_scenes(samples: Sequence[Examined]) -> list[Finding]:
+    """Return what is wrong with scenes that were examined."""
+    findings = duplicates(samples, "scenes")
+    if broken := [f"{sample} ({sample.error})" for sample in samples if sample.error is not None]:
+        findings.append(
+            Finding("error", "scenes cannot be read or do not fit the tasks", broken, "mend or remove them")
+        )
+    if constant := [str(sample) for sample in samples if sample.error is None and sample.facts["image"].constant]:
+        findings.append(Finding("warning", "pictures have one color alone", constant, "remove them if they are empty"))
+    return findings
