@@ -135,6 +135,8 @@ class CommandLine(LightningCLI, ABC):
             help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's "
             "folder (`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
         )
+        minutes = "Minutes between two saves of last.ckpt within an epoch; null saves at the ends of epochs alone."
+        parser.add_argument("--save_every", type=float | None, default=10.0, help=minutes)
         chooses = f"The metric that chooses the best checkpoint and ends the run early; by default {self.monitor}."
         parser.add_argument("--monitor", type=str | None, default=None, help=chooses)
         patience = "End the run after so many validations without a better value of it; null never does."
@@ -182,7 +184,7 @@ class CommandLine(LightningCLI, ABC):
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             )
-            callbacks += [best, LastCheckpoint()]
+            callbacks += [best, LastCheckpoint(self.option("save_every"))]
         return callbacks
 
     def _loggers(self) -> list[Logger]:

@@ -56,6 +56,7 @@ def run(
     accumulate: int = 1,
     resume: Path | None = None,
     stop: Signal | None = None,
+    minutes: float | None = 10.0,
 ) -> dict[str, Any]:
     """Train with all that draws random numbers: order, augmentation, dropout; return the last checkpoint."""
     application = APPLICATIONS[name]
@@ -70,7 +71,7 @@ def run(
         folder,
         max_epochs=EPOCHS,
         accumulate_grad_batches=accumulate,
-        callbacks=[ExactResume(), *application.callbacks(), best, LastCheckpoint(), *([stop] if stop else [])],
+        callbacks=[ExactResume(), *application.callbacks(), best, LastCheckpoint(minutes), *([stop] if stop else [])],
         plugins=[AtomicCheckpointIO()],
     )
     data = application.build_data(folder.parent / "data", num_workers=workers)
@@ -170,6 +171,34 @@ def test_killed_and_resumed(name: str, epoch: int, batch: int, tmp_path: Path, u
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     assert torch.load(last, weights_only=True)["epoch"] == epoch - 1
     assert_same(run(name, tmp_path / "killed", resume=last), uninterrupted(name))
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "gradnorm", "famo"])
+def test_killed_within_an_epoch_and_resumed_from_the_last_batch(name: str, tmp_path: Path, uninterrupted: Any) -> None:
+    """With 0 minutes between two saves, it saves after each batch."""
+    code = (
+        "import signal; from pathlib import Path; from tests.training.test_resume import Kill, run; "
+        f"run({name!r}, Path({str(tmp_path / 'killed')!r}), stop=Kill(signal.SIGKILL, 1, 3), minutes=0)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    assert torch.load(last, weights_only=True)["global_step"] == BATCHES + 3
+    assert_same(run(name, tmp_path / "killed", resume=last, minutes=0), uninterrupted(name))
+
+
+def test_minutes_are_those_of_a_clock_that_is_not_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("training.callbacks.last_checkpoint.time.monotonic", lambda: now)
+    callback, never = LastCheckpoint(2), LastCheckpoint(None)
+    callback._saved_at = never._saved_at = now
+    assert not callback._is_time()
+    now += 121
+    assert callback._is_time()
+    assert not never._is_time()
+    with pytest.raises(ValueError, match="save_every must be at least 0 minutes, or null; got -1"):
+        LastCheckpoint(-1)
 
 
 def test_a_second_signal_stops_at_once() -> None:

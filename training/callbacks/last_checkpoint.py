@@ -1,6 +1,7 @@
-"""The checkpoint to resume from: after every epoch, and when a signal ends the run."""
+"""The checkpoint to resume from: after every epoch, every few minutes, and when a signal ends the run."""
 
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,18 +28,28 @@ class Interrupted(BaseException):
 
 
 class LastCheckpoint(Checkpoint):
-    """Save ``checkpoints/last.ckpt`` at the end of every epoch, and when Ctrl-C (SIGINT) or SIGTERM stops the run.
+    """Save ``checkpoints/last.ckpt`` every few minutes, after each epoch, and when Ctrl-C or SIGTERM stops the run.
 
     After a signal the run goes on to the end of the batch that completes an optimizer step: only then is its whole
     state in a checkpoint (accumulated gradients are not). It saves there, or at the end of the epoch if that comes
     first, and raises ``Interrupted`` when the next batch or epoch starts. Several processes stop together, whichever
     of them got the signal; they agree on it every ten batches. A second signal stops at once, without saving.
+
+    Args:
+        minutes: between two saves within an epoch, at least 0; None saves at the ends of epochs alone.
+
+    Raises:
+        ValueError: ``minutes`` below 0.
     """
 
     # ModelCheckpoint(save_last=True) does not replace this: it saves the last epoch only if that was also the best.
     # This is a Checkpoint itself, so that at the end of an epoch it runs after ModelCheckpoint and saves its choice.
 
-    def __init__(self) -> None:
+    def __init__(self, minutes: float | None = 10.0) -> None:
+        if minutes is not None and not minutes >= 0:
+            raise ValueError(f"save_every must be at least 0 minutes, or null; got {minutes}")
+        self.minutes = minutes
+        self._saved_at = 0.0  # of a clock that nobody sets back
         self._received: int | None = None
         self._saved_to_stop = False
         self._handlers: dict[signal.Signals, Any] = {}
@@ -50,7 +61,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Install the signal handlers."""
-        self._received, self._saved_to_stop = None, False
+        self._received, self._saved_to_stop, self._saved_at = None, False, time.monotonic()
         self._handlers = {each: signal.signal(each, self._receive) for each in SIGNALS}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
@@ -61,24 +72,27 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save if a signal came, except after the last batch of an epoch: the end of the epoch saves anyway."""
+        """Save if a signal came or it is time, but not in an epoch's last batch: the end of the epoch saves anyway."""
         # Several processes have to agree, and every check synchronizes them.
         ask = trainer.world_size == 1 or (batch_idx + 1) % ASK_EVERY == 0
         # Gradients that have been accumulated so far are in no checkpoint.
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if (
-            ask
-            and stepped
-            and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-            and self._shall_stop(trainer)
-        ):
-            trainer.save_checkpoint(self._file)
-            self._saved_to_stop = True
+        if not ask or not stepped or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return
+        if self._anyone(trainer, self._received is not None or self._is_time()):
+            self._save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save at the end of the epoch."""
+        self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
         trainer.save_checkpoint(self._file)
-        self._saved_to_stop = self._shall_stop(trainer)
+        self._saved_at = time.monotonic()
+        self._saved_to_stop = self._anyone(trainer, self._received is not None)
+
+    def _is_time(self) -> bool:
+        return self.minutes is not None and time.monotonic() - self._saved_at >= 60 * self.minutes
 
     # It stops when the next batch or epoch begins: only then has Lightning logged the metrics of the last one.
 
@@ -92,8 +106,10 @@ class LastCheckpoint(Checkpoint):
         """Stop if the last batch saved in order to stop."""
         self._stop()
 
-    def _shall_stop(self, trainer: pl.Trainer) -> bool:
-        return trainer.strategy.reduce_boolean_decision(self._received is not None, all=False)
+    @staticmethod
+    def _anyone(trainer: pl.Trainer, decision: bool) -> bool:
+        """Whether one of the processes says so."""
+        return trainer.strategy.reduce_boolean_decision(decision, all=False)
 
     def _stop(self) -> None:
         if self._saved_to_stop:
