@@ -131,6 +131,19 @@ def test_stopped_by_a_signal_and_resumed(
     assert_same(run(name, tmp_path / "run", workers=workers, resume=checkpoint), uninterrupted(name))
 
 
+def test_a_closed_terminal_stops_a_run_unless_nohup_keeps_it(tmp_path: Path, uninterrupted: Any) -> None:
+    name, before = "pix2pix", signal.getsignal(signal.SIGHUP)
+    try:
+        with pytest.raises(Interrupted) as stopped:
+            run(name, tmp_path / "run", stop=Signal(signal.SIGHUP, 1, 1))
+        assert_same(run(name, tmp_path / "run", resume=stopped.value.checkpoint), uninterrupted(name))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        assert_same(run(name, tmp_path / "kept", stop=Signal(signal.SIGHUP, 1, 1)), uninterrupted(name))
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("batch", [0, 1, 3, 4])
 @pytest.mark.parametrize("name", ["gradnorm", "uncertainty", "famo"])

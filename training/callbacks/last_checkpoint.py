@@ -9,7 +9,8 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, a scheduler that stops a job, a terminal that is closed (which Windows does not tell).
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 ASK_EVERY = 10
 
 
@@ -28,12 +29,13 @@ class Interrupted(BaseException):
 
 
 class LastCheckpoint(Checkpoint):
-    """Save ``checkpoints/last.ckpt`` every few minutes, after each epoch, and when Ctrl-C or SIGTERM stops the run.
+    """Save ``checkpoints/last.ckpt`` every few minutes, after each epoch, and when a signal stops the run.
 
-    After a signal the run goes on to the end of the batch that completes an optimizer step: only then is its whole
-    state in a checkpoint (accumulated gradients are not). It saves there, or at the end of the epoch if that comes
-    first, and raises ``Interrupted`` when the next batch or epoch starts. Several processes stop together, whichever
-    of them got the signal; they agree on it every ten batches. A second signal stops at once, without saving.
+    The signals are Ctrl-C (SIGINT), SIGTERM, and SIGHUP unless ``nohup`` has it ignored. After one the run goes on to
+    the end of the batch that completes an optimizer step: only then is its whole state in a checkpoint (accumulated
+    gradients are not). It saves there, or at the end of the epoch if that comes first, and raises ``Interrupted`` when
+    the next batch or epoch starts. Several processes stop together, whichever of them got the signal; they agree on it
+    every ten batches. A second signal stops at once, without saving.
 
     Args:
         minutes: between two saves within an epoch, at least 0; None saves at the ends of epochs alone.
@@ -62,7 +64,8 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Install the signal handlers."""
         self._received, self._saved_to_stop, self._saved_at = None, False, time.monotonic()
-        self._handlers = {each: signal.signal(each, self._receive) for each in SIGNALS}
+        kept = [each for each in SIGNALS if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
+        self._handlers = {each: signal.signal(each, self._receive) for each in kept}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
