@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from inference import read_checkpoint, run_of
 from training.callbacks import (
+    CheckpointArtifact,
     Curves,
     DataSummary,
     ExactResume,
@@ -133,6 +134,12 @@ class CommandLine(LightningCLI, ABC):
             help="Log to Weights & Biases too, where the package wandb is installed: offline writes to the run's "
             "folder (`wandb sync` sends it later), online sends it, which needs a network and `wandb login`.",
         )
+        parser.add_argument(
+            "--wandb_checkpoint",
+            type=Literal["best", "last", "off"],
+            default="off",
+            help="Log a checkpoint of fit to Weights & Biases too, as an artifact, when training ends.",
+        )
         parser.add_lightning_class_args(SamplePictures, "samples")
         parser.add_lightning_class_args(self.health, "health")
 
@@ -172,6 +179,8 @@ class CommandLine(LightningCLI, ABC):
                 enable_version_counter=False,
             )
             callbacks += [best, LastCheckpoint()]
+            if (artifact := self.option("wandb_checkpoint")) != "off":
+                callbacks.append(CheckpointArtifact(artifact))
         return callbacks
 
     def _loggers(self) -> list[Logger]:
