@@ -38,6 +38,7 @@ def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
         return []
     import wandb
 
+    os.environ.setdefault("WANDB_INIT_TIMEOUT", "20")  # seconds to connect, not 90
     wandb.setup(wandb.Settings(silent=True))  # not with the run's settings, which it complains about as it reads them
     logger = WandbLogger(
         name=f"{run.parent.name} {run.name}",
@@ -52,7 +53,8 @@ def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
         try:
             _ = logger.experiment
         except wandb.Error as error:
-            raise ValueError(f"--wandb online: {error}; run `wandb login`, or take --wandb offline") from None
+            line = " ".join(str(error).split())
+            raise ValueError(f"--wandb online: {line}; run `wandb login`, or take --wandb offline") from None
     elif (run / FILE).is_file():
         _log_again(logger, run)
     return [logger]

@@ -37,6 +37,7 @@ def finish() -> None:
 @pytest.fixture(autouse=True)
 def _finished(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "20")
     monkeypatch.setenv("WANDB_MODE", "offline")  # which Lightning sets, for the whole process
     yield
     finish()
@@ -172,6 +173,22 @@ def test_a_checkpoint_for_a_run_without_wandb_is_refused(program: Program, capsy
     said, code = program.fails(capsys, "fit", "--config", "small.yaml", "--wandb_checkpoint", "best")
     assert said.startswith(f"{program.name}: error: --wandb_checkpoint best needs --wandb offline or online")
     assert code == 1
+
+
+def test_wandb_online_without_a_network_is_one_line_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb.teardown()  # it reads its variables once
+    for name, value in {
+        "MODE": "online",
+        "API_KEY": "0" * 40,
+        "BASE_URL": "http://127.0.0.1:9",  # nothing listens there
+        "INIT_TIMEOUT": "1",
+    }.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    with pytest.raises(
+        ValueError, match=r"^--wandb online: .*; run `wandb login`, or take --wandb offline$"
+    ) as refused:
+        wandb_loggers("online", "pix2pix", tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.slow
