@@ -136,6 +136,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "pix2pix/trained.py": "pix2pix/test_translator.py",
     "pix2pix/translate.py": "pix2pix/test_odd_pictures.py",
     "pix2pix/layers.py": "pix2pix/test_generators.py",
+    "training/callbacks/checkpoint_artifact.py": "training/test_loggers.py",
     "training/callbacks/curves.py": "training/test_command_line.py",
     "training/callbacks/data_summary.py": "training/test_command_line.py",
     "training/callbacks/exact_resume.py": "training/test_resume.py",
@@ -147,7 +148,6 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "training/data/layout.py": "multitask/data/test_layouts.py",
     "training/data/module.py": "training/test_resume.py",
     "training/failures.py": "training/test_usage.py",
-    "training/loggers.py": "training/test_command_line.py",
     "training/run_command.py": "training/test_command_line.py",
 }
 

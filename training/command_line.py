@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from inference import read_checkpoint, run_of
 from training.callbacks import (
+    CheckpointArtifact,
     Curves,
     DataSummary,
     ExactResume,
@@ -141,6 +142,12 @@ class CommandLine(LightningCLI, ABC):
         parser.add_argument("--monitor", type=str | None, default=None, help=chooses)
         patience = "End the run after so many validations without a better value of it; null never does."
         parser.add_argument("--patience", type=int | None, default=None, help=patience)
+        parser.add_argument(
+            "--wandb_checkpoint",
+            type=Literal["best", "last", "off"],
+            default="off",
+            help="Log a checkpoint of fit to Weights & Biases too, as an artifact, when training ends.",
+        )
         parser.add_lightning_class_args(SamplePictures, "samples")
         parser.add_lightning_class_args(self.health, "health")
 
@@ -185,6 +192,8 @@ class CommandLine(LightningCLI, ABC):
                 enable_version_counter=False,
             )
             callbacks += [best, LastCheckpoint(self.option("save_every"))]
+            if (artifact := self.option("wandb_checkpoint")) != "off":
+                callbacks.append(CheckpointArtifact(artifact))
         return callbacks
 
     def _loggers(self) -> list[Logger]:

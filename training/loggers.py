@@ -1,5 +1,8 @@
-"""The loggers of a run besides its metrics.csv: Weights & Biases."""
+"""The loggers of a run besides its metrics.csv: Weights & Biases, and what Lightning's own loggers lack."""
 
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 
@@ -7,7 +10,12 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from PIL import Image
+
+from training.metrics_file import FILE, Metrics
+
+COPIES = "WANDB_DATA_DIR"  # the variable that says where W&B keeps copies of what it is going to send
 
 
 def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
@@ -16,7 +24,8 @@ def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
     Args:
         mode: offline, online or off. One that is online connects here, before anything is begun.
         project: W&B's project.
-        run: the run's folder, RUNS/NAME/TIME. Name and time are what W&B knows it by, also when it is resumed.
+        run: the run's folder, RUNS/NAME/TIME. Name and time are what W&B knows it by, also when it is resumed. One that
+            is resumed offline begins with all that its metrics.csv holds.
 
     Raises:
         ModuleNotFoundError: online, and the package is not installed.
@@ -29,6 +38,7 @@ def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
         return []
     import wandb
 
+    os.environ.setdefault("WANDB_INIT_TIMEOUT", "20")  # seconds to connect, not 90
     wandb.setup(wandb.Settings(silent=True))  # not with the run's settings, which it complains about as it reads them
     logger = WandbLogger(
         name=f"{run.parent.name} {run.name}",
@@ -43,8 +53,81 @@ def wandb_loggers(mode: str, project: str, run: Path) -> list[WandbLogger]:
         try:
             _ = logger.experiment
         except wandb.Error as error:
-            raise ValueError(f"--wandb online: {error}; run `wandb login`, or take --wandb offline") from None
+            line = " ".join(str(error).split())
+            raise ValueError(f"--wandb online: {line}; run `wandb login`, or take --wandb offline") from None
+    elif (run / FILE).is_file():
+        _log_again(logger, run)
     return [logger]
+
+
+def _log_again(logger: WandbLogger, run: Path) -> None:
+    """Log what a run has logged before it was stopped: its numbers, and its sample pictures.
+
+    W&B writes an offline run that goes on to a file of its own. Sent after the first, that file replaces it, and so
+    it has to hold the whole run.
+    """
+    validated = {}
+    for step, values in Metrics(run / FILE).rows:
+        logger.log_metrics(values, step)
+        if any(name.startswith("val/") for name in values):
+            validated[int(values["epoch"])] = step + 1  # batches done, which pictures are logged with
+    for epoch, step in validated.items():
+        if (picture := run / "samples" / f"epoch_{epoch:03}.png").is_file():
+            logger.log_image("samples", [Image.open(picture)], step)
+
+
+def log_text(loggers: Iterable[Logger], name: str, text: str, step: int) -> None:
+    """Log a text: to TensorBoard with its step, and to the summary of the run on W&B, which keeps the last one.
+
+    Args:
+        loggers: those of the trainer, on the main process; others than these two are left out.
+        name: of the text.
+        text: one line or more.
+        step: batches done.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary[name] = text
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text(name, text.replace("\n", "  \n"), step)  # Markdown's line breaks
+
+
+def log_table(
+    loggers: Iterable[Logger], name: str, columns: Mapping[str, Sequence[str | Image.Image]], step: int
+) -> None:
+    """Log a table to W&B.
+
+    Each time that it is logged is another version of an artifact, with copies of all its pictures: once in a run.
+
+    Args:
+        loggers: those of the trainer, on the main process; others are left out.
+        name: of the table.
+        columns: by their titles as many cells, texts or pictures.
+        step: batches done.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            import wandb
+
+            rows = zip(*columns.values(), strict=True)
+            data = [[cell if isinstance(cell, str) else wandb.Image(cell) for cell in row] for row in rows]
+            with copies_in_the_run(logger):
+                logger.log_table(name, [*columns], data, step=step)
+
+
+@contextmanager
+def copies_in_the_run(logger: WandbLogger) -> Iterator[None]:
+    """Let W&B keep its copies of files of tables and artifacts in the run's folder, unless the user says where.
+
+    By itself it keeps them in the user's home, until they are sent. Those of an offline run stay.
+    """
+    given = os.environ.get(COPIES)
+    os.environ[COPIES] = given or str(Path(logger.save_dir or "").absolute() / "wandb")
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[COPIES]
 
 
 class SaveRunConfig(SaveConfigCallback):

@@ -1,6 +1,5 @@
 """What the command lines of both applications promise: real runs on small data, in this process."""
 
-import json
 import os
 import re
 import shutil
@@ -15,14 +14,13 @@ import pytest
 import torch
 import yaml
 
-from inference import open_picture, read_checkpoint
+from inference import read_checkpoint
 from tests.training.programs import (
     SILENCED,
     Program,
     metrics_of,
     the_run,
 )
-from tests.training.wandb_file import read_run
 from training import ExactResume, Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -136,44 +134,6 @@ def test_a_run_without_test_data_says_so_before_it_starts(program: Program, caps
     assert program.table not in said
     assert f"pictures: {the_run()}/samples" in said
     assert not any(name.startswith("test/") for name in metrics_of().names)
-
-
-@pytest.mark.slow
-def test_tensorboard_and_wandb_hold_the_same_numbers(program: Program) -> None:
-    wandb = pytest.importorskip("wandb")
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    logger = ["--trainer.logger", "lightning.pytorch.loggers.TensorBoardLogger", "--trainer.logger.save_dir", "board"]
-    program.main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1", "--wandb", "offline", *logger])
-    wandb.finish()
-    wandb.teardown()  # waits for W&B's own process, which writes the file
-    expected = [value for _, value in metrics_of().series(program.loss)]
-    events = accumulator.EventAccumulator(str(next(Path("board").rglob("events.*")).parent))
-    events.Reload()
-    assert [event.value for event in events.Scalars(program.loss)] == pytest.approx(expected)
-    assert len(events.Images("samples")) == 1
-
-    (folder,) = (the_run() / "wandb").glob("offline-run-*")
-    (file,) = folder.glob("*.wandb")
-    history, config = read_run(file)
-    assert [float(row[program.loss]) for row in history if program.loss in row] == pytest.approx(expected)
-    assert program.logged <= {key for row in history for key in row}
-    assert json.loads(config["data"])["init_args"]["batch_size"] == 2
-    (picture,) = folder.glob("files/media/images/samples_*.png")
-    assert open_picture(picture).size == open_picture(the_run() / "samples" / "epoch_000.png").size
-
-
-@pytest.mark.slow
-def test_wandb_online_without_a_key_is_one_line(program: Program, tmp_path: Path) -> None:
-    """In a process of its own: W&B remembers, for the whole process, that a run was offline."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}  # no key in an empty home
-    command = [sys.executable, "-m", program.name, "fit", "--config", "small.yaml", "--wandb", "online"]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
-    said = result.stderr.splitlines()[-1]
-    assert result.returncode == 1
-    assert said.startswith(f"{program.name}: error: --wandb online: ")
-    assert "wandb login" in said
-    assert "Traceback" not in result.stderr
 
 
 # --- stopping and going on

@@ -1,11 +1,12 @@
 """Reads the file of an offline W&B run: a LevelDB log of protocol buffers. (The package has no public reader.)"""
 
+import json
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb.proto.wandb_internal_pb2 import ArtifactRecord, Record, RunRecord
 
 BLOCK, HEADER = 32 * 1024, 7
 
@@ -25,6 +26,21 @@ def records(file: Path) -> Iterator[Record]:
             record.ParseFromString(parts)
             parts = b""
             yield record
+
+
+def run_record(file: Path) -> RunRecord:
+    """Give who the run is: its id, its name, and its sweep."""
+    return next(record.run for record in records(file) if record.HasField("run"))
+
+
+def artifacts(file: Path) -> list[ArtifactRecord]:
+    return [record.artifact for record in records(file) if record.HasField("artifact")]
+
+
+def read_summary(file: Path) -> dict[str, Any]:
+    """Give the last value of each key of the summary, keys joined by dots."""
+    updates = [update for record in records(file) for update in record.summary.update]
+    return {".".join(update.nested_key) or update.key: json.loads(update.value_json) for update in updates}
 
 
 def read_run(file: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

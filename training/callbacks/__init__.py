@@ -1,5 +1,6 @@
 """What a run does besides training: checkpoints, sample pictures, curves, progress, health."""
 
+from training.callbacks.checkpoint_artifact import CheckpointArtifact
 from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary
 from training.callbacks.exact_resume import ExactResume
@@ -13,6 +14,7 @@ from training.callbacks.sample_pictures import SamplePictures
 from training.callbacks.sign import Epoch, Sign
 
 __all__ = [
+    "CheckpointArtifact",
     "Curves",
     "DataSummary",
     "Epoch",

@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 
 from training.callbacks.means import Means
 from training.callbacks.sign import Epoch, Sign
+from training.loggers import log_text
 from training.metrics_file import STEP, Metrics
 
 FILE = "health.csv"
@@ -22,9 +23,9 @@ class Health(pl.Callback, ABC):
 
     A sign that has been bad for ``patience`` epochs is told in a line, once in a run: what is likely wrong, since
     which epoch, and what to try; but not while another bad sign explains it. When training ends, all that was told is
-    told again. ``health.csv`` has a row for each epoch, with every value that the signs look at. Epochs are counted
-    from 0, as in ``samples/``. A resumed run goes on with both. Training does not change by it, and waits for the
-    device only at the end of an epoch.
+    told again. TensorBoard and Weights & Biases get these lines too, as the text ``health``. ``health.csv`` has a row
+    for each epoch, with every value that the signs look at. Epochs are counted from 0, as in ``samples/``. A resumed
+    run goes on with both. Training does not change by it, and waits for the device only at the end of an epoch.
 
     Args:
         patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
@@ -132,6 +133,7 @@ class Health(pl.Callback, ABC):
             for line in self._judge(values):
                 if trainer.is_global_zero:
                     trainer.print(f"health: {line}")
+                    log_text(trainer.loggers, "health", line, trainer.global_step)
         if trainer.is_global_zero:
             row = {name: value for found in values.values() for name, value in found.items()}
             self._write(trainer.current_epoch, trainer.global_step, row)
@@ -139,7 +141,9 @@ class Health(pl.Callback, ABC):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell all that was told, and how long it lasted."""
         if self._signs and trainer.is_global_zero:
-            print("\n".join(self._summary()))
+            summary = "\n".join(self._summary())
+            print(summary)
+            log_text(trainer.loggers, "health", summary.removeprefix("health: "), trainer.global_step)
 
     def _summary(self) -> list[str]:
         told = [found for found in self._found.values() if found["line"]]

@@ -5,6 +5,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -80,11 +81,15 @@ class ListedHealth(Health):
 
 def fit(folder: Path, health: Health, epochs: int, *callbacks: pl.Callback, **options: Any) -> pl.Trainer:
     resume = options.pop("resume", None)
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    quiet = {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "logger": False,
+    }
     trainer = pl.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
-        logger=False,
         default_root_dir=folder,
         callbacks=[health, *callbacks],
         **(quiet | options),
@@ -130,6 +135,20 @@ def test_the_end_tells_until_when_it_was_bad(tmp_path: Path, capsys: pytest.Capt
 def test_a_healthy_run_says_so_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(tmp_path, ListedHealth([1, 3]), 4)
     assert said(capsys) == ["health: nothing to report"]
+
+
+def test_tensorboard_gets_what_is_told(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    fit(tmp_path, ListedHealth([1, 2, 3], []), 4, logger=TensorBoardLogger(tmp_path), log_every_n_steps=5)
+    (file,) = tmp_path.rglob("events.*")
+    events = accumulator.EventAccumulator(str(file))
+    events.Reload()
+    texts = [(event.step, event.tensor_proto.string_val[0].decode()) for event in events.Tensors("health/text_summary")]
+    told, summary = texts
+    assert told == (3 * BATCHES, "since epoch 1 sign 0 is bad")
+    assert summary[0] == 4 * BATCHES
+    assert summary[1].startswith("1 of 2 signs were bad; ")
+    assert summary[1].endswith("  \n  since epoch 1: sign 0 is bad")
 
 
 class ExplainingHealth(ListedHealth):
