@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -67,10 +68,13 @@ class GeneratorEMA(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Restore the trained weights; in a run that had no average yet, begin the average with them."""
-        if self._average is not None:
+        """Go on with the trained weights; in a run that had no average yet, begin the average with them.
+
+        The test at the end of a run keeps the average, which the checkpoint's ``state_dict`` has.
+        """
+        if trainer.state.fn == TrainerFn.FITTING:
             self._network.load_state_dict(pl_module.get_submodule("generator").state_dict())
-            self._average.n_averaged.fill_(1)
+            self._averaged.n_averaged.fill_(1)
             pl_module.get_submodule("generator").load_state_dict(
                 checkpoint.get(TRAINED, pl_module.get_submodule("generator").state_dict())
             )

@@ -14,17 +14,21 @@ from tests.pix2pix.training import quiet_trainer, small_model
 
 
 class Weights(pl.Callback):
-    """Keeps G's weights after each batch, and those that validation sees."""
+    """Keeps G's weights after each batch, and those that validation and test see."""
 
     def __init__(self) -> None:
         self.trained: list[Tensor] = []
         self.validated: list[Tensor] = []
+        self.tested: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         self.trained.append(pl_module.generator.encoder[0][0].weight.detach().clone())
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self.validated.append(pl_module.generator.encoder[0][0].weight.detach().clone())
+
+    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self.tested.append(pl_module.generator.encoder[0][0].weight.detach().clone())
 
 
 def test_validation_and_checkpoints_have_the_average_and_training_goes_on_without(tmp_path: Path) -> None:
@@ -41,6 +45,15 @@ def test_validation_and_checkpoints_have_the_average_and_training_goes_on_withou
 
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     assert_close(Pix2Pix.load_from_checkpoint(tmp_path / "a.ckpt").generator.encoder[0][0].weight, average)
+
+
+def test_the_test_at_the_end_of_a_run_sees_the_average(tmp_path: Path) -> None:
+    model, weights, data = small_model(lr_generator=0.01), Weights(), small_data(tmp_path / "data")
+    trainer = quiet_trainer(max_epochs=1, callbacks=[GeneratorEMA(0.5), weights], limit_val_batches=1.0)
+    trainer.fit(model, datamodule=data)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    trainer.test(model, datamodule=data, ckpt_path=tmp_path / "a.ckpt", verbose=False)
+    assert torch.equal(weights.tested[0], weights.validated[-1])
 
 
 def test_the_sanity_check_before_the_first_batch_sees_the_model_as_it_is(tmp_path: Path) -> None:
