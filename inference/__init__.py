@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from inference.checkpoints import read_checkpoint, run_of
 from inference.modes import PRESETS, InferenceMode, NormMode, Preset, as_mode, in_mode, recalibrate, run
-from inference.pictures import DataError, Picture, list_pictures, open_picture, write_picture
+from inference.pictures import DataError, Picture, TooLargeError, list_pictures, open_picture, write_picture
 from inference.recipe import Network, Recipe, as_recipes, build, factory, from_recipes, recipe_of
 
 __version__ = version("pix2pix-multitask")
@@ -18,6 +18,7 @@ __all__ = [
     "Picture",
     "Preset",
     "Recipe",
+    "TooLargeError",
     "as_mode",
     "as_recipes",
     "build",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -20,8 +21,10 @@ from torch.testing import assert_close
 import losses
 import multitask.__main__
 import pix2pix.__main__
+from inference import write_picture
 from losses.convention import Loss
 from multitask import Depth, Detection, MultiTask, Normals, Segmentation, SmallEncoder
+from pix2pix import PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
 from tests.multitask.scenes import write_scenes
 from tests.training.programs import MULTITASK
 
@@ -39,13 +42,15 @@ def snippets(page: str) -> Iterator[tuple[str, str]]:
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TRAINED = "several-tasks"  # the page whose snippets train; they have tests of their own
+EXPORTED = "export"  # the page whose snippets read exported files; they have a test of their own
 SNIPPETS = [
     pytest.param(snippet, id=f"{page.stem}: {title}")
     for page in PAGES
-    if page.stem != TRAINED
+    if page.stem not in (TRAINED, EXPORTED)
     for title, snippet in snippets(page.read_text())
 ]
 TRAININGS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{TRAINED}.md").read_text(), re.DOTALL)
+EXPORTS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{EXPORTED}.md").read_text(), re.DOTALL)
 COMMANDS = [
     pytest.param(program, command.strip(), id=f"{page.stem}: {command.strip()}")
     for page in PAGES
@@ -67,7 +72,11 @@ def test_snippets(snippet: str) -> None:
 
 
 def test_every_snippet_is_found() -> None:
-    assert len(SNIPPETS) + len(TRAININGS) == sum(page.read_text().count("```python\n") for page in PAGES) > 10
+    assert (
+        len(SNIPPETS) + len(TRAININGS) + len(EXPORTS)
+        == sum(page.read_text().count("```python\n") for page in PAGES)
+        > 10
+    )
 
 
 @pytest.mark.slow
@@ -105,13 +114,17 @@ def test_a_task_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (logarithm.exp() - 3).abs().max() < 1  # meters, the mean depth, where it has started
 
 
+def save_checkpoint(model: pl.LightningModule, file: str) -> None:
+    trainer = pl.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(file)
+
+
 def test_using_a_trained_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (snippet,) = (each for each in TRAININGS if "Predictor(" in each)
     monkeypatch.chdir(tmp_path)
     tasks = {"seg": Segmentation(3), "depth": Depth(), "normals": Normals(), "boxes": Detection(2)}
-    trainer = pl.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
-    trainer.strategy.connect(MultiTask(SmallEncoder(width=4, blocks=0), tasks, channels=8))
-    trainer.save_checkpoint("best.ckpt")
+    save_checkpoint(MultiTask(SmallEncoder(width=4, blocks=0), tasks, channels=8), "best.ckpt")
     Path("photos").mkdir()
     for file in "kitchen.jpg", "bath.jpg", "photos/hall.jpg":
         Image.new("RGB", (30, 20)).save(file)
@@ -121,6 +134,28 @@ def test_using_a_trained_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert shapes == {"seg": (20, 30), "depth": (1, 20, 30), "normals": (3, 20, 30)}
     assert (names["report"].written, names["report"].failed) == (1, [])
     assert Path("predicted", "labels", "hall.png").is_file()
+
+
+@pytest.mark.slow
+def test_using_exported_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint(Pix2Pix(UNetGenerator(base_channels=4, levels=3), PatchDiscriminator(layers=0)), "best.ckpt")
+    save_checkpoint(MultiTask(SmallEncoder(width=4, blocks=0), {"boxes": Detection(2)}, channels=8), "rooms.ckpt")
+    drawing = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    write_picture(Path("drawing.png"), drawing)
+    MAIN["pix2pix"](["export", "best.ckpt", "mine.onnx"])
+    MAIN["pix2pix"](["export", "best.ckpt", "shoes", "--format", "hub", "--license", "cc-by-4.0"])
+    MAIN["multitask"](["export", "rooms.ckpt", "rooms.onnx"])
+    onnx, detection, hub = EXPORTS
+
+    exec(onnx, {})
+    expected = Translator("best.ckpt", device="cpu")(drawing)
+    assert np.abs(np.asarray(Image.open("colored.png")).astype(int) - expected).max() <= 1  # where it is rounded
+    names: dict[str, Any] = {"images": np.zeros((1, 3, 64, 64), np.float32)}
+    exec(detection, names)
+    assert names["boxes"].shape == (len(names["best"]), 4)
+    exec(hub, names)
+    assert names["generator"].stride == 8
 
 
 @pytest.mark.parametrize(("program", "command"), COMMANDS)

@@ -25,8 +25,7 @@ from inference.page.guard import Guard, names_of
 from inference.page.service import Service
 from inference.page.uploads import Limits, TooManyBytesError, open_upload, read_upload
 from inference.page.worker import Stopped, Worker
-from inference.pictures import DataError, Picture
-from inference.pictures.files import TooLargeError
+from inference.pictures import DataError, Picture, TooLargeError
 from inference.pictures.png import FASTEST
 
 TYPES = {".png": "image/png", ".tif": "image/tiff", ".npy": "application/octet-stream"}

@@ -4,6 +4,7 @@ from inference.pictures.display import as_rgb, heat, paint, palette, shade, to_p
 from inference.pictures.files import (
     EXTENSIONS,
     File,
+    TooLargeError,
     ending_for,
     list_pictures,
     open_picture,
@@ -24,6 +25,7 @@ __all__ = [
     "NaN",
     "Picture",
     "PictureFormat",
+    "TooLargeError",
     "Window",
     "as_rgb",
     "ending_for",
