@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import DataError, Picture, open_picture, write_picture
+from inference.export import Graph
 from inference.files import Job
 from inference.geometry import Geometry
 from inference.pictures import Array
@@ -31,6 +32,9 @@ class Inverter(Predictor):
     @property
     def geometry(self) -> Geometry:
         return Geometry(stride=1, least=1, margin=0, norms=0, memory=1)
+
+    def graph(self) -> Graph:
+        return Graph(self.network, channels=1, stride=1, least=1, outputs=("output",))
 
     def prepare(self, picture: Picture) -> Tensor:
         return torch.from_numpy(picture.read()).movedim(-1, 0)
