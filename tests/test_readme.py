@@ -60,6 +60,6 @@ def test_the_readme_is_read_in_one_go() -> None:
 def test_all_commands_are_known() -> None:
     known = {program: {command.split()[0] for each, command in COMMANDS if each == program} for program in MAIN}
     assert known == {
-        "pix2pix": {"fit", "test", "translate", "gallery", "serve", "export", "pair"},
+        "pix2pix": {"fit", "test", "translate", "gallery", "serve", "export", "pair", "doctor"},
         "multitask": {"fit", "compare"},
     }
