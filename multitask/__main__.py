@@ -18,7 +18,7 @@ COMMANDS = {
         "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
     ),
     "export": Command(
-        "Write the model of a checkpoint for other programs: ONNX, torch.export or safetensors.",
+        "Write the model of a checkpoint for other programs: ONNX, a program of torch or safetensors.",
         "multitask.export:export",
     ),
     "gallery": Command("Show what is predicted for every test scene on one page.", "multitask.gallery:gallery"),

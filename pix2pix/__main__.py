@@ -21,7 +21,7 @@ COMMANDS = {
     ),
     "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
     "export": Command(
-        "Write the generator of a checkpoint for other programs: ONNX, torch.export, safetensors, or for the hub.",
+        "Write the generator of a checkpoint for other programs: ONNX, a program of torch, safetensors, the hub.",
         "pix2pix.export:export",
     ),
     "gallery": Command("Show every test pair, or a folder's pictures, on one page.", "pix2pix.gallery:gallery"),
