@@ -62,6 +62,7 @@ class Predictor(ABC):
         self.network = network.to(self.device)
         self.precision = precision
         self.backend = choose(backend, self.device)
+        self.runtime: Runtime | None = None  # what runs the network in torch's place
         if precision != "32" and self.backend != "torch":
             raise ValueError(f"precision {precision} is torch's; set precision to 32, or backend to torch")
         self.batch_size = batch_size
@@ -155,10 +156,14 @@ class Predictor(ABC):
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    @cached_property
-    def runtime(self) -> Runtime | None:
-        """The network in another runtime than torch, or None; it is converted when it is first used."""
-        return None if self.backend == "torch" else converted(self.graph(), self.backend)
+    def convert(self) -> None:
+        """Convert the network for its backend; a predictor does so at the end of its ``__init__``.
+
+        Raises:
+            ValueError: no graph can do what the network does.
+        """
+        if self.backend != "torch":
+            self.runtime = converted(self.graph(), self.backend)
 
     @cached_property
     def tile(self) -> int:

@@ -72,6 +72,7 @@ class Predictor(predictor.Predictor):
         alike = len(set(targets.values())) < len(targets)
         self._kinds = {name: name if alike else target for name, target in targets.items()}
         self._written: dict[Path, dict[str, list[Written]]] = {}  # by folder and task
+        self.convert()
 
     def __call__(self, pictures: Any) -> Any:
         """Predict all tasks for one picture, or for a list of them.

@@ -108,12 +108,11 @@ class Translator(Predictor):
             raise ValueError(f"samples must be at least 1; got {samples}")
         if samples > 1 and not (self.mode.dropout and any(isinstance(m, nn.Dropout) for m in self.generator.modules())):
             raise ValueError(f"samples {samples}: all would be alike, as there is no dropout; set inference to paper")
-        if self.backend != "torch":
-            self.graph()  # what it cannot do is said at once
         self.samples = samples
         self.size = height_width("size", size)
         self._counting = threading.Lock()  # pictures are prepared in threads
         self._clipped = self._values = 0
+        self.convert()
 
     @property
     def formats(self) -> PairFormats:
