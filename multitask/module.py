@@ -158,7 +158,7 @@ class MultiTask(Model):
             size: height and width that the predictions are brought to, if the images were resized before.
         """
         inside = _size_of(images)
-        return self.at_size(self.predict_padded(pad(images, self.encoder.stride)), inside, size or inside)
+        return self.at_size(self.predict_padded(self._padded(images)), inside, size or inside)
 
     def predict_padded(self, images: Tensor) -> dict[str, Any]:
         """Predict everything for pictures N x 3 x H x W whose sides are multiples of the encoder's stride."""
@@ -177,10 +177,13 @@ class MultiTask(Model):
         """Return what predictions say: for each task, by its name, values in the form of its target."""
         return {name: task.decode(predictions[name]) for name, task in self.named_tasks().items()}
 
+    def _padded(self, images: Tensor) -> Tensor:
+        fits = padded_size(_size_of(images), self.encoder.stride) == _size_of(images)
+        return images if fits else pad(images, self.encoder.stride)
+
     def _features(self, images: Tensor) -> Tensor:
-        if padded_size(_size_of(images), self.encoder.stride) != _size_of(images):
-            images = pad(images, self.encoder.stride)
-        features: Tensor = self.neck(self.encoder(images.contiguous(memory_format=torch.channels_last)))
+        images = self._padded(images).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.neck(self.encoder(images))
         return features
 
     def _head(self, name: str, features: Tensor, size: Size) -> Any:

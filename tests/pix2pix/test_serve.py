@@ -206,9 +206,9 @@ def test_bad_options_are_one_line(
 def test_ctrl_c_ends_it_with_one_line(checkpoint: Path) -> None:
     command = [sys.executable, "-m", "pix2pix", "serve", str(checkpoint), "--port", "0", "--device", "cpu"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as served:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever started the tests
+    with subprocess.Popen(command, env=environment, **pipes) as served:
         assert served.stdout is not None
         told = [next(served.stdout).strip() for _ in range(4)]
         url = told[-1].removesuffix(" (Ctrl-C ends it)")
