@@ -1,11 +1,14 @@
-"""How near exported files come to the networks: the table of docs/export.md.
+"""How near exported files come to the networks, and how fast other runtimes are: the tables of docs/export.md.
 
-    python -m benchmarks.export
+    OMP_NUM_THREADS=1 python -m benchmarks.export
 
-Each file runs beside its network on smooth noise in batches of three sizes; see ``inference.export.check``.
+Each file runs beside its network on noise in batches of three sizes; see ``inference.export.check``. The runtimes take
+turns, on one picture of 256 x 256.
 """
 
+import statistics
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from pix2pix import ResNetGenerator, UNetGenerator
 from pix2pix.generators import Generator
 from pix2pix.graph import graph_of
 
+ROUNDS = 15
 SIZES = (1, 64, 64), (2, 128, 192), (3, 256, 128)
 
 
@@ -64,8 +68,42 @@ def in_openvino(graph: Graph) -> Run:
     return lambda pictures: as_tuple(runtime(pictures))
 
 
+def speeds() -> None:
+    """Print how many times faster than torch the runtimes are: the median and the quartiles of the rounds."""
+    torch.set_num_threads(1)
+    print("| generator | torch | ONNX Runtime | OpenVINO |\n|---|---:|---:|---:|")
+    for name, generator in {
+        "U-Net, 8 levels, batch norm": UNetGenerator(),
+        "ResNet, 9 blocks, instance norm": ResNetGenerator(norm="instance"),
+    }.items():
+        graph = graph_of(generator.eval(), InferenceMode())
+        networks = [generator, converted(graph, "onnxruntime"), converted(graph, "openvino")]
+        pictures = torch.rand(1, 3, 256, 256) * 2 - 1
+        rounds = [[seconds(network, pictures) for network in networks] for _ in range(ROUNDS + 1)][1:]
+        cells = [f"{statistics.median(first for first, *_ in rounds):.2f} s"]
+        for place in (1, 2):
+            low, middle, high = statistics.quantiles((each[0] / each[place] for each in rounds), n=4)
+            cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+@torch.inference_mode()
+def seconds(network: nn.Module, pictures: Tensor) -> float:
+    """Run a network once."""
+    start = time.perf_counter()
+    network(pictures)
+    return time.perf_counter() - start
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
+    nearness()
+    print()
+    speeds()
+
+
+def nearness() -> None:
+    """Print how far outputs differ."""
     torch.manual_seed(0)
     print(f"| generator | channels | {' | '.join(FORMATS)} | OpenVINO |\n|---|---:|{'---:|' * (len(FORMATS) + 1)}")
     for channels in range(1, 6):
