@@ -44,7 +44,7 @@ def pictures_to_check(
         key: what its batches call the pictures.
 
     Returns:
-        None, if none are given and the checkpoint lies in no run whose data are still there.
+        An empty list, if none are given and the checkpoint lies in no run whose data are still there.
 
     Raises:
         DataError: those that are given cannot be read.

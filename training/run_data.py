@@ -64,7 +64,7 @@ def pictures_of_run(checkpoint: Path, kind: type[Data], key: str, count: int) ->
         count: how many at most, spread evenly over the split.
 
     Returns:
-        None, if the checkpoint lies in no run, or the data are not there any more.
+        An empty list, if the checkpoint lies in no run, or the data are not there any more.
     """
     run = run_of(checkpoint)
     if run is None:

@@ -1,14 +1,13 @@
 """Trained networks for other programs: as ONNX, as a program of torch, as safetensors; and other runtimes for them."""
 
-from inference.export.check import Checked, batches_to_check, generated_pictures
-from inference.export.files import FORMATS, Format, Source, export, require_packages
+from inference.export.check import batches_to_check, generated_pictures
+from inference.export.files import FORMATS, Format, Source, export
 from inference.export.graph import Graph
 from inference.export.runtimes import Backend, Runtime, choose, converted
 
 __all__ = [
     "FORMATS",
     "Backend",
-    "Checked",
     "Format",
     "Graph",
     "Runtime",
@@ -18,5 +17,4 @@ __all__ = [
     "converted",
     "export",
     "generated_pictures",
-    "require_packages",
 ]

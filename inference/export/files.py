@@ -50,7 +50,7 @@ def export(source: Source, file: Path, format: Format, batches: Sequence[Tensor]
         ValueError: the network cannot be exported; or what the file gives differs, and then it is not written.
         ModuleNotFoundError: the packages for the format are not installed.
     """
-    require_packages(format)
+    _require_packages(format)
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_or_not_at_all(file) as unfinished:
         run = WRITERS[format](source, unfinished)
@@ -60,7 +60,7 @@ def export(source: Source, file: Path, format: Format, batches: Sequence[Tensor]
     return checked
 
 
-def require_packages(format: Format) -> None:
+def _require_packages(format: Format) -> None:
     """Require the packages for a format.
 
     Raises:

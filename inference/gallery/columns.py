@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
 
 from inference.files import jobs
-from inference.pictures import Picture, as_rgb, to_picture
-from inference.pictures.format import range_of
+from inference.pictures import Picture, as_rgb, shown_range, to_picture
 
 COLUMNS = ("input", "output", "target")
 ALONE = "picture"  # the column of a folder that has none of these
@@ -39,10 +36,4 @@ def read_columns(folder: Path, out: Path) -> dict[str, dict[str, Path]]:
 
 def drawn(picture: Picture) -> Image.Image:
     """Draw a picture of any depth in 8 bits: integers by the range of their type, floating point by what it holds."""
-    array = picture.read()
-    low, high = range_of(array.dtype)
-    if array.dtype.kind == "f":
-        finite = array[np.isfinite(array)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (low, high)
-    unit = (array.astype(np.float32) - low) / max(high - low, 1e-12)
-    return to_picture(as_rgb(torch.from_numpy(unit).movedim(-1, 0).nan_to_num(0)))
+    return to_picture(as_rgb(shown_range(picture.read())))

@@ -11,7 +11,7 @@ from inference.pictures.files import (
     what_is_there,
     write_picture,
 )
-from inference.pictures.format import NaN, PictureFormat, Window
+from inference.pictures.format import NaN, PictureFormat, Window, shown_range
 from inference.pictures.picture import Array, DataError, Picture, sizes_differ, slices
 from inference.pictures.sheet import sheet
 from inference.pictures.tiff import Axes, open_pages
@@ -37,6 +37,7 @@ __all__ = [
     "palette",
     "shade",
     "sheet",
+    "shown_range",
     "sizes_differ",
     "slices",
     "to_picture",

@@ -121,6 +121,19 @@ def range_of(dtype: np.dtype[Any]) -> Window:
     return 0.0, 1.0
 
 
+def shown_range(array: Array) -> Tensor:
+    """Map numbers H x W x C to [0, 1] to look at them, C x H x W: integers and bool by the range of their type.
+
+    Floating point is mapped by the least and the largest number that there is, and NaN becomes 0.
+    """
+    low, high = range_of(array.dtype)
+    if array.dtype.kind == "f":
+        finite = array[np.isfinite(array)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (low, high)
+    unit = (array.astype(np.float32) - low) / max(high - low, 1e-12)
+    return torch.from_numpy(unit).movedim(-1, 0).nan_to_num(0)
+
+
 def to_channels(array: Array, channels: int, name: str) -> Array:
     """Convert between gray, RGB and RGBA; a picture that has the channels already is returned as it is.
 

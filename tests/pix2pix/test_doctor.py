@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from inference import Picture
 from pix2pix.__main__ import main
 from pix2pix.doctor import of_pairs, shift_of
 from tests.training.programs import PIX2PIX
@@ -125,8 +126,6 @@ def test_what_is_not_there_is_one_line(data: Path, capsys: pytest.CaptureFixture
 
 
 def test_small_or_unlike_pictures_have_no_shift() -> None:
-    from inference import Picture
-
     arrays = {"small": ((8, 8), (8, 8)), "unlike": ((64, 64), (64, 48)), "noise": ((64, 64), (64, 64))}
     for sizes in arrays.values():
         pictures = [RANDOM.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]

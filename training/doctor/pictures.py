@@ -4,12 +4,10 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inference.pictures import Array, Picture, as_rgb
-from inference.pictures.format import range_of
+from inference.pictures import Picture, as_rgb, shown_range
 
 SIDE = 16  # of a thumbnail
 GRAY = 128  # the longest side of what shifts are found in
@@ -44,7 +42,7 @@ def facts_of(picture: Picture) -> Facts:
     array = picture.read()
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())
-    shown = as_rgb(_unit(array))[None]
+    shown = as_rgb(shown_range(array))[None]
     height, width = picture.size
     factor = min(GRAY / max(height, width), 1.0)
     smaller = max(round(height * factor), 1), max(round(width * factor), 1)
@@ -56,13 +54,3 @@ def facts_of(picture: Picture) -> Facts:
         thumbnail=F.interpolate(shown, (SIDE, SIDE), mode="bilinear", antialias=True)[0],
         gray=F.interpolate(shown.mean(1, keepdim=True), smaller, mode="bilinear", antialias=True)[0],
     )
-
-
-def _unit(array: Array) -> Tensor:
-    """Map a picture to [0, 1], C x H x W: integers by the range of their type, floating point by what it holds."""
-    low, high = range_of(array.dtype)
-    if array.dtype.kind == "f":
-        finite = array[np.isfinite(array)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (low, high)
-    unit = (array.astype(np.float32) - low) / max(high - low, 1e-12)
-    return torch.from_numpy(unit).movedim(-1, 0).nan_to_num(0)
