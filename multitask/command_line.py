@@ -2,7 +2,10 @@
 
 from typing import Literal
 
+from lightning.pytorch.callbacks import Callback
+
 from multitask.baselines import measure_baselines
+from multitask.bootstrap import Bootstrap
 from multitask.data import SceneData
 from multitask.health import MultiTaskHealth
 from multitask.module import MultiTask
@@ -37,16 +40,23 @@ class MultiTaskCommands(CommandLine):
             panels[title.replace("_", " ")] = (f"{title}/*",)
         return panels
 
+    def callbacks(self) -> list[Callback]:
+        """Return the callbacks of every run, and what finds the intervals of a test."""
+        return [*super().callbacks(), Bootstrap()]
+
     def report(self) -> str:
-        """Return a table of the test metrics, beside those of the baselines."""
+        """Return a table of the test metrics, with their intervals, beside those of the baselines."""
         baselines = measure_baselines(self.datamodule, self.model.named_tasks())
         ours = {key.removeprefix("test/"): value for key, value in self.trainer.callback_metrics.items()}
-        lines = [f"{'test scenes':<24}this model          baseline"]
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        (intervals,) = (each for each in callbacks if isinstance(each, Bootstrap))
+        lines = [f"{'test scenes':<24}this model   {'95 % interval':<22}baseline"]
         for task, metrics in ((name, task.better) for name, task in self.model.named_tasks().items()):
             for key in (f"{task}/{metric}" for metric in metrics):
                 if key in ours:
                     baseline = f"{baselines[key]:.4f}" if key in baselines else "-"
-                    lines.append(f"{key:<24}{ours[key].item():10.4f}   {baseline:>15}")
+                    ends = "{:.4f} to {:.4f}".format(*intervals.ends[key]) if key in intervals.ends else "-"
+                    lines.append(f"{key:<24}{ours[key].item():10.4f}   {ends:<22}{baseline:>8}")
         return "\n".join(lines)
 
     def mode_of(self, metric: str) -> Literal["min", "max"]:

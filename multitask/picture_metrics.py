@@ -1,10 +1,11 @@
 """The metrics of the tasks, of each picture by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 
 from inference.picture_table import Better
 from multitask.metrics import local_metrics
@@ -35,6 +36,26 @@ def measure_pictures(
     """
     count = len(batch["image"])
     found = {key: [torch.tensor(torch.nan)] * count for key in picture_metrics(tasks)}
+    for name, index, metrics in measured_one_by_one(tasks, batch, values):
+        for key, value in metrics.compute().items():
+            if key in tasks[name].better:
+                found[f"{name}/{key}"][index] = value
+    return {key: torch.stack([value.cpu().double() for value in column]) for key, column in found.items()}
+
+
+def measured_one_by_one(
+    tasks: Mapping[str, Task], batch: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[tuple[str, int, MetricCollection]]:
+    """Yield the metrics of each task after each single picture that has something known of it.
+
+    Args:
+        tasks: by their names.
+        batch: with targets of the tasks.
+        values: the predictions, decoded, by the names of the tasks.
+
+    Yields:
+        The task's name, the picture's index in the batch, and the metrics, which start again for the next picture.
+    """
     for name, task in tasks.items():
         if not task.measures_pictures or task.target not in batch:
             continue
@@ -43,8 +64,5 @@ def measure_pictures(
             if measurable:
                 own = slice(index, index + 1)
                 task.update(metrics, values[name][own], batch[task.target][own])
-                for key, value in metrics.compute().items():
-                    if key in task.better:
-                        found[f"{name}/{key}"][index] = value
+                yield name, index, metrics
                 metrics.reset()
-    return {key: torch.stack([value.cpu().double() for value in column]) for key, column in found.items()}
