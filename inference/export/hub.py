@@ -24,13 +24,18 @@ def write_folder(folder: Path, source: Source, batches: Sequence[Tensor], card: 
         card: the text of README.md.
     """
     checked = export(source, folder / WEIGHTS, "safetensors", batches)
-    (folder / CONFIG).write_text(json.dumps(source.metadata, indent=2) + "\n")
+    # The network's arguments stand at the top too, where PyTorchModelHubMixin of huggingface_hub looks for them.
+    config = {**source.metadata["init_args"], **source.metadata}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     (folder / CARD).write_text(card)
     return checked
 
 
 def read_folder(name: str | Path, kind: type[Network], revision: str | None = None) -> nn.Module:
     """Rebuild a network from its folder, or from a repository of the hub.
+
+    Unlike ``PyTorchModelHubMixin`` it requires the class and all weights, and reads safetensors alone, which hold no
+    code; and networks need no base class out of an extra.
 
     Args:
         name: the folder; where there is none of this name, the repository ``OWNER/NAME``.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 
 from inference import InferenceMode
 from inference.export import Source, batches_to_check
@@ -30,6 +31,15 @@ def test_a_network_comes_back_with_its_weights(folder: Path) -> None:
     assert {file.name for file in folder.iterdir()} == {"README.md", "config.json", "model.safetensors"}
     network = UNetGenerator.from_pretrained(folder)
     assert not network.training
+    assert torch.equal(network(torch.ones(1, 3, 8, 8)), torch.load(folder.parent / "output.pt"))
+
+
+def test_the_mixin_of_the_hub_reads_the_folder_too(folder: Path) -> None:
+    class Mixed(PyTorchModelHubMixin, UNetGenerator):
+        pass
+
+    network = Mixed.from_pretrained(folder, strict=True).eval()
+    assert network.recipe()["init_args"] == UNetGenerator.from_pretrained(folder).recipe()["init_args"]
     assert torch.equal(network(torch.ones(1, 3, 8, 8)), torch.load(folder.parent / "output.pt"))
 
 
