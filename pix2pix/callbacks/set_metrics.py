@@ -2,9 +2,11 @@
 
 import pkgutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
@@ -18,6 +20,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from inference.pictures import as_rgb
+from losses.pretrained import read_state_dict
 from pix2pix.feature_networks import INCEPTION, FeatureNetwork, feature_network
 from pix2pix.metrics import float32_convolutions, unit_range
 
@@ -47,6 +50,8 @@ class SetMetrics(pl.Callback):
         names: of ms_ssim, lpips, fid and kid; none by default.
         features: what fid and kid look with: ``inception`` downloads its weights, a file has them, and
             ``efficientnet_lite0`` comes with the extra ``pretrained``.
+        alexnet: file of the weights that lpips looks with, torchvision's ``alexnet-owt-7be5be79.pth``; null downloads
+            it.
         score: ``module:function``, called with outputs and targets, N x 3 x H x W in [0, 1], such as a segmentation
             network of yours that compares what it sees in both. It returns N numbers or one, which are averaged;
             higher ones are better.
@@ -55,12 +60,19 @@ class SetMetrics(pl.Callback):
         ValueError: an unknown name, or no such function.
     """
 
-    def __init__(self, names: list[Name] | None = None, features: str = INCEPTION, score: str | None = None) -> None:
+    def __init__(
+        self,
+        names: list[Name] | None = None,
+        features: str = INCEPTION,
+        alexnet: str | None = None,
+        score: str | None = None,
+    ) -> None:
         self.names = names or []
         for name in self.names:
             if name not in get_args(Name):
                 raise ValueError(f"metrics.names must be of {', '.join(get_args(Name))}; got {name}")
         self.features = features
+        self.alexnet = None if alexnet is None else Path(alexnet)
         self.score = None if score is None else score_function(score)
         self._metrics: dict[str, Metric] = {}
 
@@ -87,7 +99,7 @@ class SetMetrics(pl.Callback):
             if name in ("fid", "kid"):
                 self._metrics[name + self.network.suffix] = build_of_features(name, self.network.num_features)
             else:
-                self._metrics[name] = build_lpips() if name == "lpips" else MeanMetric()
+                self._metrics[name] = build_lpips(self.alexnet) if name == "lpips" else MeanMetric()
 
     def on_validation_batch_end(
         self,
@@ -190,22 +202,47 @@ def score_function(path: str) -> Score:
     return score
 
 
-def build_lpips() -> Metric:
+def build_lpips(weights: Path | None) -> Metric:
     """Build LPIPS.
 
+    Args:
+        weights: the file of AlexNet's; None downloads it.
+
     Raises:
-        ValueError: the weights of its network cannot be downloaded.
+        ValueError: the weights cannot be downloaded, or are not those of an AlexNet.
+        OSError: there is no such file.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), nullcontext() if weights is None else downloaded_already(weights):
         warnings.simplefilter("ignore")  # torchvision's, of how torchmetrics asks for the weights
         try:
             return LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
         except OSError as error:
-            folder = Path(torch.hub.get_dir(), "checkpoints")
             raise ValueError(
-                f"metrics.names: lpips needs the weights of AlexNet, which cannot be downloaded ({error}); put "
-                f"{ALEXNET} of torchvision into {folder}"
+                f"metrics.names: lpips needs the weights of AlexNet, which cannot be downloaded ({error}); give the "
+                f"path of torchvision's {ALEXNET} as metrics.alexnet"
             ) from None
+        except RuntimeError as error:
+            raise ValueError(f"metrics.alexnet: {weights}: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def downloaded_already(weights: Path) -> Iterator[None]:
+    """Let torchvision find a file of AlexNet's weights where it keeps its downloads: torchmetrics takes no other.
+
+    Raises:
+        ValueError: it holds something else than tensors. Torchvision would run the code in it.
+        OSError: there is no such file.
+    """
+    read_state_dict(weights)
+    downloads = torch.hub.get_dir()
+    with TemporaryDirectory() as folder:
+        Path(folder, "checkpoints").mkdir()
+        Path(folder, "checkpoints", ALEXNET).symlink_to(weights.resolve())
+        torch.hub.set_dir(folder)
+        try:
+            yield
+        finally:
+            torch.hub.set_dir(downloads)
 
 
 def build_of_features(name: str, num_features: int) -> Metric:

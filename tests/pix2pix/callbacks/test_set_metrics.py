@@ -15,7 +15,7 @@ from torchvision.models import alexnet
 
 from pix2pix import Pix2Pix
 from pix2pix.callbacks import SetMetrics, set_metrics
-from pix2pix.callbacks.set_metrics import ALEXNET, Name
+from pix2pix.callbacks.set_metrics import ALEXNET, Name, build_lpips
 from tests.pix2pix.pictures import small_data
 from tests.pix2pix.training import quiet_trainer, small_model
 
@@ -104,8 +104,9 @@ def test_a_score_of_ones_own_is_the_mean_over_pictures(tmp_path: Path) -> None:
     assert found == {"score": pytest.approx((output - target).mean().item(), abs=1e-6)}
 
 
-def test_lpips_is_torchmetrics_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an AlexNet of random weights, from where torch looks for the downloaded one."""
+@pytest.mark.parametrize("given", [False, True])
+def test_lpips_is_torchmetrics_own(given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an AlexNet of random weights: where torch looks for the downloaded one, or in a file that is given."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     network = alexnet()
     state = {name: torch.randn(value.shape) * 0.1 for name, value in network.state_dict().items() if "features" in name}
@@ -116,7 +117,8 @@ def test_lpips_is_torchmetrics_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     model = small_model()
     data = small_data(tmp_path / "data", batch_size=2, load_size=64, crop_size=64)
-    metrics = SetMetrics(["lpips"])
+    elsewhere = file.rename(tmp_path / "alexnet.pth") if given else None
+    metrics = SetMetrics(["lpips"], alexnet=str(elsewhere) if elsewhere else None)
     trainer = quiet_trainer(callbacks=[metrics], default_root_dir=tmp_path)
     trainer.test(model, datamodule=data, verbose=False)
 
@@ -124,6 +126,9 @@ def test_lpips_is_torchmetrics_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with torch.no_grad():
         output = torch.cat([model(pair["input"][None]) for pair in pairs]) / 2 + 0.5
     target = torch.stack([pair["target"] for pair in pairs]) / 2 + 0.5
+    if elsewhere:
+        assert torch.hub.get_dir() == str(tmp_path / "hub")
+        elsewhere.rename(file)
     expected = LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
     expected.update(output, target)
     assert trainer.callback_metrics["test/lpips"].item() == pytest.approx(expected.compute().item(), rel=1e-4)
@@ -160,12 +165,36 @@ def test_what_cannot_be_measured_is_one_line(tmp_path: Path, monkeypatch: pytest
             SetMetrics(score=score)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", refuse)
-    with pytest.raises(
-        ValueError, match=rf"needs the weights of AlexNet.*put {ALEXNET} of torchvision into {tmp_path}"
-    ):
+    with pytest.raises(ValueError, match=rf"needs the weights of AlexNet.*torchvision's {ALEXNET} as metrics.alexnet"):
         quiet_trainer(callbacks=[SetMetrics(["lpips"])]).test(
             small_model(), small_data(tmp_path / "d").test_dataloader()
         )
+
+
+def test_a_file_that_is_no_alexnet_is_one_line_and_runs_no_code(tmp_path: Path) -> None:
+    file, run = tmp_path / "alexnet.pth", tmp_path / "run"
+    torch.save({"code": Touch(run)}, file)
+    with pytest.raises(ValueError, match=r"weights .*alexnet.pth are not a file written by torch.save"):
+        build_lpips(file)
+    assert not run.exists()
+    with pytest.raises(FileNotFoundError, match=r"weights must be a file; there is no .*missing.pth"):
+        build_lpips(tmp_path / "missing.pth")
+    torch.save({"features.0.weight": torch.zeros(1)}, file)
+    with pytest.raises(
+        ValueError, match=r"metrics.alexnet: .*alexnet.pth: Error.* loading state_dict for AlexNet"
+    ) as error:
+        build_lpips(file)
+    assert "\n" not in str(error.value)
+
+
+class Touch:
+    """What writes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.file,)
 
 
 def refuse(*args: object) -> None:
