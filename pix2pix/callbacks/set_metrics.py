@@ -2,11 +2,9 @@
 
 import pkgutil
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
@@ -17,11 +15,10 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from inference.pictures import as_rgb
-from losses.pretrained import read_state_dict
 from pix2pix.feature_networks import INCEPTION, FeatureNetwork, feature_network
+from pix2pix.lpips import build_lpips
 from pix2pix.metrics import float32_convolutions, unit_range
 
 Name = Literal["ms_ssim", "lpips", "fid", "kid"]
@@ -29,7 +26,6 @@ Score = Callable[[Tensor, Tensor], Tensor]
 SUBSETS, SUBSET = 100, 100  # of KID, and pictures in each at most
 ENOUGH = 2048  # pictures for FID, whose covariance has as many dimensions
 SHORTEST = 176  # side for the five scales of MS-SSIM
-ALEXNET = "alexnet-owt-7be5be79.pth"
 
 
 class SetMetrics(pl.Callback):
@@ -200,49 +196,6 @@ def score_function(path: str) -> Score:
         raise ValueError(f"metrics.score must be module:function; {path} is {type(function).__name__}")
     score: Score = function
     return score
-
-
-def build_lpips(weights: Path | None) -> Metric:
-    """Build LPIPS.
-
-    Args:
-        weights: the file of AlexNet's; None downloads it.
-
-    Raises:
-        ValueError: the weights cannot be downloaded, or are not those of an AlexNet.
-        OSError: there is no such file.
-    """
-    with warnings.catch_warnings(), nullcontext() if weights is None else downloaded_already(weights):
-        warnings.simplefilter("ignore")  # torchvision's, of how torchmetrics asks for the weights
-        try:
-            return LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
-        except OSError as error:
-            raise ValueError(
-                f"metrics.names: lpips needs the weights of AlexNet, which cannot be downloaded ({error}); give the "
-                f"path of torchvision's {ALEXNET} as metrics.alexnet"
-            ) from None
-        except RuntimeError as error:
-            raise ValueError(f"metrics.alexnet: {weights}: {str(error).splitlines()[0]}") from None
-
-
-@contextmanager
-def downloaded_already(weights: Path) -> Iterator[None]:
-    """Let torchvision find a file of AlexNet's weights where it keeps its downloads: torchmetrics takes no other.
-
-    Raises:
-        ValueError: it holds something else than tensors. Torchvision would run the code in it.
-        OSError: there is no such file.
-    """
-    read_state_dict(weights)
-    downloads = torch.hub.get_dir()
-    with TemporaryDirectory() as folder:
-        Path(folder, "checkpoints").mkdir()
-        Path(folder, "checkpoints", ALEXNET).symlink_to(weights.resolve())
-        torch.hub.set_dir(folder)
-        try:
-            yield
-        finally:
-            torch.hub.set_dir(downloads)
 
 
 def build_of_features(name: str, num_features: int) -> Metric:
