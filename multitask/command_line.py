@@ -7,10 +7,12 @@ from lightning.pytorch.callbacks import Callback
 from multitask.baselines import measure_baselines
 from multitask.bootstrap import Bootstrap
 from multitask.data import SceneData
+from multitask.doctor import glance
 from multitask.health import MultiTaskHealth
 from multitask.module import MultiTask
 from training import CommandLine
 from training.callbacks import Panels
+from training.doctor import Finding
 
 
 class MultiTaskCommands(CommandLine):
@@ -58,6 +60,10 @@ class MultiTaskCommands(CommandLine):
                     ends = "{:.4f} to {:.4f}".format(*intervals.ends[key]) if key in intervals.ends else "-"
                     lines.append(f"{key:<24}{ours[key].item():10.4f}   {ends:<22}{baseline:>8}")
         return "\n".join(lines)
+
+    def glance(self) -> list[Finding]:
+        """Return what is wrong with some of the training scenes."""
+        return glance(self.datamodule, self.model.named_tasks())
 
     def mode_of(self, metric: str) -> Literal["min", "max"]:
         """Return which values of a metric are better."""

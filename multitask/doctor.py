@@ -15,15 +15,16 @@ from multitask.data import SceneData, collate
 from multitask.tasks import Task
 from training.configurations import configuration_at
 from training.data import Split
-from training.doctor import Examined, Finding, examine, tell
+from training.doctor import GLANCE, Examined, Finding, Place, Severity, evenly, examine, tell
 from training.doctor.duplicates import duplicates
+from training.doctor.page import write_page
 from training.failures import OneLineErrors
 from training.run_data import data_of_config
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-def doctor(data: str, *, root: str | None = None, json: str | None = None) -> None:
+def doctor(data: str, *, root: str | None = None, json: str | None = None, html: str | None = None) -> None:
     """Examine scenes: read each whole with its targets, and tell what is wrong with them and what to do.
 
     Found are scenes that cannot be read or whose targets do not fit the tasks (classes that do not exist, boxes outside
@@ -35,6 +36,7 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None) -> No
         data: the folder of a run; or a configuration, a file or the name of one that comes with the package.
         root: the data set's folder, in place of that of the configuration.
         json: a file to write all findings to.
+        html: a folder to write a page to that shows the scenes which findings name.
 
     Raises:
         DataError: there is no configuration, or something must be mended.
@@ -51,10 +53,20 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None) -> No
             samples += examination.of(split)
         except DataError as error:
             says = f"split cannot be used ({error})"
-            findings.append(Finding("warning" if split == "test" else "error", says, [split], "see the message"))
+            severity: Severity = "warning" if split == "test" else "error"
+            findings.append(Finding(severity, says, [Place((), split)], "see the message"))
     if not samples:
         raise DataError(f"{data}: {findings[0].says}")
-    tell(samples, [*findings, *of_scenes(samples), *examination.of_targets()], json)
+    findings += [*of_scenes(samples), *examination.of_targets()]
+    if html is not None:
+        page = write_page(Path(html), data, samples, findings, lambda each: examination.open(each.split, each.position))
+        print(f"page: {page}")
+    tell(samples, findings, json)
+
+
+def glance(module: SceneData, tasks: Mapping[str, Task]) -> list[Finding]:
+    """Examine some training scenes, as ``doctor`` all: before a training, in a moment."""
+    return of_scenes(Examination(module, tasks).of("train", GLANCE))
 
 
 def tasks_of(configuration: Path) -> dict[str, Task]:
@@ -88,8 +100,12 @@ class Examination:
         self.totals: dict[str, dict[str, Tensor]] = {name: {} for name in tasks}  # of the training scenes
         self._lock = Lock()  # scenes are read in threads
 
-    def of(self, split: Split) -> list[Examined]:
+    def of(self, split: Split, most: int | None = None) -> list[Examined]:
         """Examine the scenes of a split.
+
+        Args:
+            split: which.
+            most: how many at most, from the whole split; all by default.
 
         Raises:
             DataError: it is missing or empty.
@@ -103,10 +119,14 @@ class Examination:
             batch = collate([layout[index]])
             names[index] = Path(batch["name"][0]).stem
             self._take(split, batch)
-            return {"image": Picture.of(batch["image"][0].as_subclass(Tensor).float(), batch["name"][0])}
+            return _picture_in(batch)
 
-        samples = examine(split, names, read)
-        return [sample._replace(name=name) for sample, name in zip(samples, names, strict=True)]
+        samples = examine(split, names, read, evenly(len(names), most))
+        return [sample._replace(name=names[sample.position]) for sample in samples]
+
+    def open(self, split: Split, index: int) -> dict[str, Picture]:
+        """Open the picture of a scene, without a look at its targets."""
+        return _picture_in(collate([self.data.layout(split)[index]]))
 
     def _take(self, split: Split, batch: Mapping[str, Any]) -> None:
         """Check the targets of a scene, and count what is in them."""
@@ -131,12 +151,12 @@ class Examination:
     def of_targets(self) -> list[Finding]:
         """Return what is wrong with the targets as a whole."""
         findings = []
-        missing = [f"{name} in {split}" for (split, name), count in self.labeled.items() if count == 0]
+        missing = [Place((), f"{name} in {split}") for (split, name), count in self.labeled.items() if count == 0]
         if missing:
             remedy = "give some scenes labels, or leave the task out: --model.tasks.TASK null"
             findings.append(Finding("error", "tasks have no target in a split", missing, remedy))
         absent = [
-            f"{name}: {label}"
+            Place((), f"{name}: {label}")
             for name, task in self.tasks.items()
             for counts in self.totals[name].values()
             if torch.is_tensor(counts) and counts.dim() == 1
@@ -150,13 +170,17 @@ class Examination:
         return findings
 
 
+def _picture_in(batch: Mapping[str, Any]) -> dict[str, Picture]:
+    return {"image": Picture.of(batch["image"][0].as_subclass(Tensor).float(), batch["name"][0])}
+
+
 def of_scenes(samples: Sequence[Examined]) -> list[Finding]:
     """Return what is wrong with scenes that were examined."""
     findings = duplicates(samples, "scenes")
-    if broken := [f"{sample} ({sample.error})" for sample in samples if sample.error is not None]:
+    if broken := [sample.place(sample.error) for sample in samples if sample.error is not None]:
         findings.append(
             Finding("error", "scenes cannot be read or do not fit the tasks", broken, "mend or remove them")
         )
-    if constant := [str(sample) for sample in samples if sample.error is None and sample.facts["image"].constant]:
+    if constant := [each.place() for each in samples if each.error is None and each.facts["image"].constant]:
         findings.append(Finding("warning", "pictures have one color alone", constant, "remove them if they are empty"))
     return findings

@@ -9,11 +9,13 @@ from pix2pix.baselines import measure_baselines
 from pix2pix.callbacks import Pix2PixHealth, PredictionWriter, SetMetrics
 from pix2pix.callbacks.health import REMEDY
 from pix2pix.data import PairedImages
+from pix2pix.doctor import glance
 from pix2pix.metrics import metrics_table
 from pix2pix.module import Pix2Pix
 from pix2pix.picture_metrics import interval_rows
 from training import CommandLine
 from training.callbacks import Panels, PictureTable
+from training.doctor import Finding
 from training.failures import say
 
 HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "score")
@@ -77,6 +79,10 @@ class Pix2PixCommands(CommandLine):
         values = {name: self.trainer.callback_metrics[f"test/{name}"].item() for name in further.logged}
         further_lines = [f"{name:<28}{value:.4f}" for name, value in values.items()]
         return "\n".join([metrics_table("test pairs", rows), *further_lines])
+
+    def glance(self) -> list[Finding]:
+        """Return what is wrong with some of the training pairs."""
+        return glance(self.datamodule)
 
     def mode_of(self, metric: str) -> Literal["min", "max"]:
         """Return which values of a metric are better."""

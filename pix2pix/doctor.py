@@ -1,6 +1,6 @@
 """``pix2pix doctor``: what is wrong with pairs, before a training on them begins."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,13 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inference import DataError
-from inference.pictures import Picture
-from pix2pix.data import PairedImages, SideBySide, TwoFolders
+from inference.pictures import EXTENSIONS, Picture
+from pix2pix.data import PairedImages, Pairs, SideBySide, TwoFolders
 from pix2pix.data.formats import directed
+from pix2pix.data.pairs import AloneError
 from training.configurations import configuration_at
 from training.data import Split
-from training.doctor import Examined, Finding, Severity, examine, tell
+from training.doctor import GLANCE, Examined, Finding, Place, Severity, evenly, examine, tell
 from training.doctor.duplicates import duplicates
+from training.doctor.page import write_page
 from training.run_data import data_of_config
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -24,47 +26,84 @@ BETTER = 2.0  # times the height at no shift
 LEAST = 20  # pairs, to tell which sides are usual
 
 
-def doctor(data: str, *, root: str | None = None, json: str | None = None) -> None:
+def doctor(data: str, *, root: str | None = None, json: str | None = None, html: str | None = None) -> None:
     """Examine pairs of pictures: read each whole, and tell what is wrong with them and what to do.
 
-    Found are pairs that cannot be read or do not fit the options, pairs that are in two splits or twice in one, also
-    where they differ by no more than their compression or size; constant pictures; input and target that are the same
-    picture, or shifted against each other; and pairs whose sides are exchanged. Exit code 1 if something must be
-    mended.
+    Found are pictures without a partner, and files that are no pictures; pairs that cannot be read or do not fit the
+    options, pairs that are in two splits or twice in one, also where they differ by no more than their compression or
+    size; constant pictures; input and target that are the same picture, or shifted against each other, or of which one
+    alone is turned upright; and pairs whose sides are exchanged. Exit code 1 if something must be mended.
 
     Args:
         data: a folder of pairs, side by side or in A and B; the folder of a run; or a configuration, a file or the name
             of one that comes with the package.
         root: the data set's folder, in place of that of the configuration.
         json: a file to write all findings to.
+        html: a folder to write a page to that shows the pairs which findings name.
 
     Raises:
         DataError: there are no pairs, or something must be mended.
     """
     module = module_of(data, root)
-    samples, findings = [], []
-    formats = None
-    with suppress(DataError):  # of a picture that the examination finds
-        formats = module.formats
+    samples: list[Examined] = []
+    findings: list[Finding] = []
     for split in SPLITS:
         try:
             layout = module.layout(split)
+        except AloneError as error:
+            alone = [Place((), sentence) for sentence in error.alone]
+            findings.append(Finding("error", f"pictures of {split} have no partner", alone, "remove or complete them"))
         except DataError as error:
             severity: Severity = "warning" if split == "test" else "error"
-            findings.append(Finding(severity, f"split cannot be used ({error})", [split], "see the message"))
-            continue
-
-        def read(index: int, split: Split = split) -> dict[str, Picture]:
-            pictures = directed(module.layout(split).read(index), module.direction)
-            if formats is not None:
-                formats.check(*pictures)
-            return dict(zip(("input", "target"), pictures, strict=True))
-
-        samples += examine(split, layout.names, read)
+            place = Place((), split)
+            findings.append(Finding(severity, f"split cannot be used ({error})", [place], "see the message"))
+        else:
+            samples += examine(split, layout.names, reader(module, split))
+            findings += no_pictures(layout, split)
     if not samples:
-        raise DataError(f"{data}: {findings[0].says}")
+        raise DataError(f"{data}: {findings[0].says}: {findings[0].where[0]}")
     findings += of_pairs(samples)
+    if html is not None:
+        readers = {split: reader(module, split) for split in SPLITS}
+        page = write_page(Path(html), data, samples, findings, lambda each: readers[each.split](each.position))
+        print(f"page: {page}")
     tell(samples, findings, json)
+
+
+def glance(module: PairedImages) -> list[Finding]:
+    """Examine some training pairs, as ``doctor`` all: before a training, in a moment."""
+    names = module.layout("train").names
+    return of_pairs(examine("train", names, reader(module, "train"), evenly(len(names), GLANCE)))
+
+
+def reader(module: PairedImages, split: Split) -> Callable[[int], dict[str, Picture]]:
+    """Return what opens input and target of the pair at an index, and requires that they fit the options."""
+    formats = None
+    with suppress(DataError):  # of a picture that the examination finds
+        formats = module.formats
+
+    def read(index: int) -> dict[str, Picture]:
+        pictures = directed(module.layout(split).read(index), module.direction)
+        if formats is not None:
+            formats.check(*pictures)
+        return dict(zip(("input", "target"), pictures, strict=True))
+
+    return read
+
+
+def no_pictures(layout: Pairs, split: str) -> list[Finding]:
+    """Return the files of a split that are left out, as their endings are not those of pictures."""
+    others = [
+        file
+        for folder in layout.folders
+        for file in sorted(folder.iterdir())
+        if file.is_file() and not file.name.startswith(".") and file.suffix.lower() not in EXTENSIONS
+    ]
+    if not others:
+        return []
+    places = [Place((), str(file)) for file in others]
+    remedy = f"they are left out; save those that are pictures as one of {' '.join(EXTENSIONS)}"
+    return [Finding("warning", f"files of {split} are no pictures", places, remedy)]
 
 
 def module_of(data: str, root: str | None) -> PairedImages:
@@ -87,18 +126,23 @@ def of_pairs(samples: Sequence[Examined]) -> list[Finding]:
     read = [sample for sample in samples if sample.error is None]
     findings = duplicates(samples, "pairs")
 
-    def add(severity: Severity, says: str, where: list[str], remedy: str) -> None:
+    def add(severity: Severity, says: str, where: list[Place], remedy: str) -> None:
         if where:
             findings.append(Finding(severity, says, where, remedy))
 
-    broken = [f"{sample} ({sample.error})" for sample in samples if sample.error is not None]
+    broken = [sample.place(sample.error) for sample in samples if sample.error is not None]
     add("error", "pairs cannot be read", broken, "mend or remove them, or set the option that the message names")
     for side in "input", "target":
-        constant = [str(sample) for sample in read if sample.facts[side].constant]
+        constant = [sample.place() for sample in read if sample.facts[side].constant]
         add("warning", f"pictures of the {side} have one color alone", constant, "remove them if they are empty")
-    same = [str(sample) for sample in read if sample.facts["input"].content == sample.facts["target"].content]
+    same = [sample.place() for sample in read if sample.facts["input"].content == sample.facts["target"].content]
     add("warning", "pairs have the same picture on both sides", same, "is the target there twice?")
-    shifted = [f"{sample} ({shift[0]:+d} down, {shift[1]:+d} right)" for sample in read if (shift := shift_of(sample))]
+    turned = [sample.place() for sample in read if sample.facts["input"].turned != sample.facts["target"].turned]
+    remedy = "both are read upright; if the other was made of the file as it lies, save both without that orientation"
+    add("warning", "pairs have one picture that its EXIF orientation turns, and one without", turned, remedy)
+    shifted = [
+        sample.place(f"{shift[0]:+d} down, {shift[1]:+d} right") for sample in read if (shift := shift_of(sample))
+    ]
     remedy = (
         "align them, or train with a term that tolerates shifts: losses.ShiftTolerantL1Loss, pix2pix.RegistrationLoss"
     )
@@ -135,7 +179,7 @@ def edges(gray: Tensor) -> Tensor:
     return (steep - steep.mean()) * windows[0][:, None] * windows[1]
 
 
-def exchanged(samples: Sequence[Examined]) -> list[str]:
+def exchanged(samples: Sequence[Examined]) -> list[Place]:
     """Return the pairs whose input looks like the targets, and whose target like the inputs, of the others.
 
     What pictures look like are their brightness, their contrast and the strength of their colors and edges.
@@ -151,7 +195,7 @@ def exchanged(samples: Sequence[Examined]) -> list[str]:
     crossed = (looks - usual.flip(0)).square().sum((1, 2))
     apart = (usual[0] - usual[1]).square().sum()  # where both sides look alike, nothing can be said
     return [
-        str(sample)
+        sample.place()
         for sample, a, b in zip(samples, straight.tolist(), crossed.tolist(), strict=True)
         if apart > 1 and b + apart < a
     ]

@@ -140,6 +140,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "training/callbacks/curves.py": "training/test_command_line.py",
     "training/callbacks/data_summary.py": "training/test_command_line.py",
     "training/callbacks/exact_resume.py": "training/test_resume.py",
+    "training/callbacks/glance.py": "multitask/test_doctor.py",
     "training/callbacks/last_checkpoint.py": "training/test_resume.py",
     "training/callbacks/progress.py": "training/test_command_line.py",
     "training/callbacks/sign.py": "training/callbacks/test_health.py",
@@ -147,6 +148,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "training/configurations.py": "training/test_usage.py",
     "training/data/layout.py": "multitask/data/test_layouts.py",
     "training/data/module.py": "training/test_resume.py",
+    "training/doctor/page.py": "pix2pix/test_doctor.py",
     "training/failures.py": "training/test_usage.py",
     "training/run_command.py": "training/test_command_line.py",
 }

@@ -3,6 +3,7 @@
 import re
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,6 +20,7 @@ from training.callbacks import (
     DataSummary,
     ExactResume,
     FiniteLosses,
+    Glance,
     Health,
     LastCheckpoint,
     Panels,
@@ -29,6 +31,7 @@ from training.callbacks import (
 from training.checkpoint_io import AtomicCheckpointIO
 from training.configurations import checkpoint_in, with_configuration
 from training.data import ResumableData
+from training.doctor import Finding
 from training.failures import OneLineErrors, say
 from training.loggers import SaveRunConfig, wandb_loggers
 from training.metrics_file import continued_csv
@@ -69,6 +72,10 @@ class CommandLine(LightningCLI, ABC):
     @abstractmethod
     def report(self) -> str:
         """Return a table of the test metrics."""
+
+    @abstractmethod
+    def glance(self) -> Sequence[Finding]:
+        """Return what is wrong with some of the training samples."""
 
     @abstractmethod
     def mode_of(self, metric: str) -> Literal["min", "max"]:
@@ -171,6 +178,7 @@ class CommandLine(LightningCLI, ABC):
         callbacks: list[Callback] = [
             ExactResume(),
             DataSummary(),
+            Glance(self.glance, f"python -m {self.program} doctor"),
             Curves(self.panels()),
             FiniteLosses(advice=self.remedy),
             PictureTable(),

@@ -34,7 +34,12 @@ class Picture:
         read_box: reads a part of it, height x width x channels.
         name: what messages call it.
         indices: for a picture with a palette, the picture of its indices, one channel; its own channels are colors.
+
+    Attributes:
+        turned: whether its file holds it otherwise, and it was turned upright as the EXIF orientation says.
     """
+
+    turned = False
 
     def __init__(
         self,

@@ -252,13 +252,15 @@ def turned(picture: Picture, orientation: int) -> Picture:
     """
     shape = upright(np.empty((*picture.size, 0)), orientation).shape
     indices = turned(picture.indices, orientation) if picture.indices else None
-    return Picture(
+    upright_picture = Picture(
         (shape[0], shape[1], picture.channels),
         picture.dtype,
         lambda box: upright(picture.read(), orientation)[slices(box)],
         picture.name,
         indices,
     )
+    upright_picture.turned = True
+    return upright_picture
 
 
 def write_tiff_pages(file: Path, array: Array) -> None:

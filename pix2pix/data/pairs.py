@@ -1,8 +1,8 @@
 """Layouts of pairs of pictures on disk. A new layout is one more class like these."""
 
-import glob
+import unicodedata
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inference import DataError, Picture, list_pictures, open_picture
@@ -25,12 +25,14 @@ class Pairs(Layout):
         axes: how the files' arrays lie, see :func:`inference.open_picture`; a checkpoint keeps it.
         stacks: of A and of B, the folders whose pictures are stacked along channels, where there are several.
         neighbors: where pairs are slices of stacks, how many slices on either side are channels of A.
+        folders: where the files of the split lie, for those who ask what else is there.
     """
 
     names: list[str]
     axes: Axes = "auto"
     stacks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     neighbors: int | None = None
+    folders: Sequence[Path] = ()
 
     @abstractmethod
     def __init__(self, root: Path, split: str) -> None:
@@ -62,8 +64,9 @@ class SideBySide(Pairs):
     """
 
     def __init__(self, root: Path, split: str, axes: Axes = "auto") -> None:
+        self.folders = [root / split]
         self.files = list_pictures(root / split)
-        self.names = [file.stem for file in self.files]
+        self.names = [name_of(file) for file in self.files]
         self.axes = axes
         _refuse_same_names(self.files)
 
@@ -104,10 +107,14 @@ class TwoFolders(Pairs):
         a, b = ((folder,) if isinstance(folder, str) else tuple(folder) for folder in (folder_a, folder_b))
         self.stacks = (a if len(a) > 1 else (), b if len(b) > 1 else ())
         files = {folder: _by_name(root / folder / split) for folder in (*a, *b)}
+        self.folders = [root / folder / split for folder in files]
         first = next(iter(files))
-        for folder, present in files.items():
-            _refuse_alone(files[first], present, root / folder / split)
-            _refuse_alone(present, files[first], root / first / split)
+        _refuse_alone(
+            [
+                *(alone for folder in files for alone in _alone(files[first], files[folder], root / folder / split)),
+                *(alone for folder in files for alone in _alone(files[folder], files[first], root / first / split)),
+            ]
+        )
         self.files_a, self.files_b = ([files[folder] for folder in side] for side in (a, b))
         self.names = list(files[first])
 
@@ -123,23 +130,57 @@ class TwoFolders(Pairs):
         return a, b
 
 
+class AloneError(DataError):
+    """Pictures have no other of their name.
+
+    Args:
+        alone: about each of them a sentence.
+    """
+
+    def __init__(self, alone: Sequence[str]) -> None:
+        first, *others = alone
+        super().__init__(f"{first}; {len(others)} more like it" if others else first)
+        self.alone = alone
+
+
 def _by_name(folder: Path) -> dict[str, Path]:
+    """Map names to files. A letter with an accent is one name, whether it is stored as one character or as two."""
     files = list_pictures(folder)
     _refuse_same_names(files)
-    return {file.stem: file for file in files}
+    return {name_of(file): file for file in files}
 
 
-def _refuse_alone(present: dict[str, Path], others: dict[str, Path], folder: Path) -> None:
-    """Require that each of the pictures present has one of its name among the others, which are in ``folder``."""
-    if alone := sorted(present.keys() - others.keys()):
-        more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
-        found = next(folder.glob(f"{glob.escape(alone[0])}.*"), None)
-        instead = f"; {found.name} there is not a picture of {' '.join(EXTENSIONS)}" if found else ""
-        raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}{instead}")
+def name_of(file: Path) -> str:
+    """Return what a file is called without its ending, in Unicode's composed form: macOS used to store the other."""
+    return unicodedata.normalize("NFC", file.stem)
+
+
+def _alone(present: Mapping[str, Path], others: Mapping[str, Path], folder: Path) -> list[str]:
+    """Return about each picture of which none has the name among the others a sentence: it is not in ``folder``."""
+    alone = sorted(present.keys() - others.keys())
+    if not alone:
+        return []
+    files = {name_of(file): file for file in sorted(folder.iterdir())}
+    lower = {name.lower(): file for name, file in others.items()}
+    sentences = []
+    for name in alone:
+        if file := files.get(name):
+            instead = f"; {file.name} there is not a picture of {' '.join(EXTENSIONS)}"
+        elif file := lower.get(name.lower()):
+            instead = f"; {file.name} there is written otherwise, give both the same letters"
+        else:
+            instead = ""
+        sentences.append(f"{present[name]}: no picture of this name in {folder}{instead}")
+    return sentences
+
+
+def _refuse_alone(alone: Sequence[str]) -> None:
+    if alone:
+        raise AloneError(alone)
 
 
 def _refuse_same_names(files: list[Path]) -> None:
     by_name: dict[str, Path] = {}
     for file in files:
-        if (other := by_name.setdefault(file.stem, file)) is not file:
+        if (other := by_name.setdefault(name_of(file), file)) is not file:
             raise DataError(f"{file}: the same name as {other.name}; rename one")

@@ -29,9 +29,9 @@ def findings() -> dict[str, tuple[str, list[str]]]:
 def test_sound_scenes_are_sound(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "small.yaml", "--json", "found.json"])
     assert capsys.readouterr().out.splitlines() == [
-        "train   image     10 of 3 x float32; all 16 x 24 (height x width)",
-        "val     image     3 of 3 x float32; all 16 x 24 (height x width)",
-        "test    image     3 of 3 x float32; all 16 x 24 (height x width)",
+        "train   image     10 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "val     image     3 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "test    image     3 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
         "nothing is wrong",
     ]
     assert findings() == {}
@@ -64,6 +64,22 @@ def test_each_planted_fault_is_found(capsys: pytest.CaptureFixture[str]) -> None
         "pictures have one color alone": ("warning", ["train/train03"]),
         "classes are in no training scene": ("warning", ["boxes: 1"]),
     }
+
+
+def test_the_page_and_a_glance_show_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("data/train/image/train04.png", "data/train/image/train05.png")
+    main(["doctor", "small.yaml", "--html", "page"])
+    assert "page: page/index.html" in capsys.readouterr().out
+    assert "scenes are there twice: train/train04 and train/train05" in Path("page/index.html").read_text()
+    assert sorted(each.name for each in Path("page").iterdir() if each.is_dir()) == ["image", "other image"]
+
+    main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
+    said = capsys.readouterr().out
+    assert "warning: 1 scenes are there twice: train/train04 and train/train05; remove one of each" in said
+    run = next(line.removeprefix("run: ") for line in said.splitlines() if line.startswith("run: "))
+    assert f"all are examined by: python -m multitask doctor {run}\n" in said
+    main(["fit", "--ckpt_path", f"{run}/checkpoints/last.ckpt", "--config", "small.yaml", "--trainer.max_epochs", "2"])
+    assert "there twice" not in capsys.readouterr().out
 
 
 class Broken(Scenes):

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 
 from inference import Picture
 from pix2pix.__main__ import main
-from pix2pix.doctor import of_pairs, shift_of
+from pix2pix.doctor import glance, module_of, of_pairs, shift_of
 from tests.training.programs import PIX2PIX
-from training.doctor import Examined, examine
+from training.doctor import Examined, evenly, examine
 
 RANDOM = np.random.default_rng(0)
 SIDE = 64
@@ -48,12 +48,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sound_pairs_are_sound(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "data", "--json", "findings.json"])
     assert capsys.readouterr().out.splitlines() == [
-        "train   input     24 of 3 x uint8; all 64 x 64 (height x width)",
-        "train   target    24 of 3 x uint8; all 64 x 64 (height x width)",
-        "val     input     4 of 3 x uint8; all 64 x 64 (height x width)",
-        "val     target    4 of 3 x uint8; all 64 x 64 (height x width)",
-        "test    input     4 of 3 x uint8; all 64 x 64 (height x width)",
-        "test    target    4 of 3 x uint8; all 64 x 64 (height x width)",
+        "train   input     24 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "train   target    24 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "val     input     4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "val     target    4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "test    input     4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "test    target    4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
         "nothing is wrong",
     ]
     assert json.loads(Path("findings.json").read_text()) == []
@@ -101,12 +101,68 @@ def test_each_planted_fault_is_found(data: Path, capsys: pytest.CaptureFixture[s
     }
 
 
-def test_a_configuration_and_two_folders_are_understood(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def in_two_folders(data: Path) -> None:
     for side, start in ("A", 0), ("B", SIDE):
         for file in data.rglob("*.png"):
             target = Path("two", side, file.parent.name, file.name)
             target.parent.mkdir(parents=True, exist_ok=True)
             Image.open(file).crop((start, 0, start + SIDE, SIDE)).save(target)
+
+
+def test_pictures_alone_other_files_and_turned_ones_are_all_named(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_two_folders(data)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    turned = Image.open("two/A/train/03.png")
+    turned.rotate(180).save("two/A/train/03.jpg", exif=exif, quality=95)
+    Path("two/A/train/03.png").unlink()
+    Path("two/A/train/notes.txt").touch()
+    Path("two/B/train/.DS_Store").touch()
+    Path("two/B/val/00.png").rename("two/B/val/00.webp.txt")
+    Path("two/B/val/01.png").rename("two/B/val/x.png")
+
+    said, code = PIX2PIX.fails(capsys, "doctor", "two", "--json", "findings.json")
+    assert (code, "1 thing must be mended, named above" in said) == (1, True)
+    found = {each["says"]: (each["severity"], each["where"]) for each in json.loads(Path("findings.json").read_text())}
+    severity, alone = found.pop("pictures of val have no partner")
+    assert severity == "error"
+    assert [each.partition(": no picture of this name in ")[0] for each in alone] == [
+        "two/A/val/00.png",
+        "two/A/val/01.png",
+        "two/B/val/x.png",
+    ]
+    assert found == {
+        "files of train are no pictures": ("warning", ["two/A/train/notes.txt"]),
+        "pairs have one picture that its EXIF orientation turns, and one without": ("warning", ["train/03"]),
+    }
+
+
+def test_the_page_shows_the_pairs_that_findings_name(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(data / "train" / "06.png", data / "test" / "leak.png")
+    (data / "train" / "07.png").write_bytes(b"text")
+    PIX2PIX.fails(capsys, "doctor", "data", "--html", "page")
+    page = Path("page/index.html").read_text()
+    for words in "pairs are in two splits: train/06 and test/leak", "1 pairs cannot be read; mend", "Doctor: data":
+        assert words in page
+    folders = ["input", "other input", "other target", "target"]
+    assert sorted(each.name for each in Path("page").iterdir() if each.is_dir()) == folders
+    (shown,), (other,) = (list(Path("page", folder).iterdir()) for folder in ("input", "other input"))
+    assert shown.read_bytes() == other.read_bytes()
+
+
+def test_a_glance_examines_some_pairs(data: Path) -> None:
+    shutil.copy(data / "train" / "06.png", data / "train" / "06_copy.png")
+    (finding,) = glance(module_of("data", None))
+    assert str(finding) == "1 pairs are there twice: train/06 and train/06_copy; remove one of each, it counts double"
+    assert list(evenly(100, 32)) == list(range(0, 100, 4))
+    assert list(evenly(5, 32)) == [0, 1, 2, 3, 4]
+    assert list(evenly(0, None)) == []
+
+
+def test_a_configuration_and_two_folders_are_understood(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    in_two_folders(data)
     main(["doctor", "two"])
     assert capsys.readouterr().out.endswith("nothing is wrong\n")
     main(["doctor", "facades", "--root", "data"])
@@ -135,4 +191,4 @@ def test_small_or_unlike_pictures_have_no_shift() -> None:
 
 
 def test_nothing_examined_is_nothing_found() -> None:
-    assert of_pairs([Examined("train", "a", {}, "broken")])[0].where == ["train/a (broken)"]
+    assert str(of_pairs([Examined("train", "a", 0, {}, "broken")])[0].where[0]) == "train/a (broken)"

@@ -6,6 +6,7 @@ from training.callbacks.data_summary import DataSummary
 from training.callbacks.exact_resume import ExactResume
 from training.callbacks.finite_losses import FiniteLosses
 from training.callbacks.gap import Gap
+from training.callbacks.glance import Glance
 from training.callbacks.health import Health
 from training.callbacks.last_checkpoint import Interrupted, LastCheckpoint
 from training.callbacks.picture_table import PictureTable
@@ -21,6 +22,7 @@ __all__ = [
     "ExactResume",
     "FiniteLosses",
     "Gap",
+    "Glance",
     "Health",
     "Interrupted",
     "LastCheckpoint",

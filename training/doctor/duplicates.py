@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from training.doctor.examination import Examined, Finding
+from training.doctor.examination import Examined, Finding, Place
 
 NEAR = 0.08  # difference of two thumbnails, at most, that compression or another size makes
 CHUNK = 1024  # pictures that are compared at a time
@@ -22,11 +22,11 @@ def duplicates(samples: Sequence[Examined], kind: str) -> list[Finding]:
     by_content: dict[bytes, list[Examined]] = {}
     for sample in read:
         by_content.setdefault(b"".join(facts.content for facts in sample.facts.values()), []).append(sample)
-    within: list[str] = []
-    across: list[str] = []
+    within: list[Place] = []
+    across: list[Place] = []
     for first, *others in by_content.values():
         for other in others:
-            (within if first.split == other.split else across).append(f"{first} and {other}")
+            (within if first.split == other.split else across).append(Place((str(first), str(other))))
     findings = []
     if across:
         says = f"{kind} are in two splits"
@@ -40,7 +40,7 @@ def duplicates(samples: Sequence[Examined], kind: str) -> list[Finding]:
     return findings
 
 
-def _near(samples: Sequence[Examined]) -> list[str]:
+def _near(samples: Sequence[Examined]) -> list[Place]:
     """Return pairs of samples of two splits whose thumbnails are nearly the same in all their pictures."""
     found = []
     splits = list(dict.fromkeys(sample.split for sample in samples))
@@ -51,7 +51,7 @@ def _near(samples: Sequence[Examined]) -> list[str]:
                 part = left[first : first + CHUNK]
                 distances = torch.cdist(_stacked(part), _stacked(right), p=torch.inf)
                 near = (distances <= NEAR).nonzero().tolist()
-                found += [f"{part[row]} and {right[column]}" for row, column in near]
+                found += [Place((str(part[row]), str(right[column]))) for row, column in near]
     return found
 
 

@@ -1,18 +1,38 @@
 """Examine the samples of a data set, and report what was found."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from tqdm import tqdm
 
 from inference import DataError, Picture
+from training.data import Split
 from training.doctor.pictures import Facts, facts_of
 
 Severity = Literal["error", "warning"]
+GLANCE = 32  # samples at most that are examined before a training
 NAMED = 3  # samples that a line of the report names
+
+
+class Place(NamedTuple):
+    """Where something is wrong.
+
+    Attributes:
+        samples: SPLIT/NAME of those that are meant: one, or two that have to do with each other; or none.
+        note: what there is to say of this place.
+    """
+
+    samples: tuple[str, ...]
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Return the names, and the note after them."""
+        names = " and ".join(self.samples)
+        return f"{names} ({self.note})" if names and self.note else names or self.note
 
 
 class Finding(NamedTuple):
@@ -21,14 +41,20 @@ class Finding(NamedTuple):
     Attributes:
         severity: ``error`` where a training cannot be trusted or does not start, else ``warning``.
         says: what is wrong, after the number of samples: "pairs are in two splits".
-        where: the samples, in words.
+        where: the places, at least one.
         remedy: what to do.
     """
 
     severity: Severity
     says: str
-    where: list[str]
+    where: Sequence[Place]
     remedy: str
+
+    def __str__(self) -> str:
+        """Return it in a line, which names some of the places."""
+        named = ", ".join(map(str, self.where[:NAMED]))
+        more = f" and {len(self.where) - NAMED} more" if len(self.where) > NAMED else ""
+        return f"{len(self.where)} {self.says}: {named}{more}; {self.remedy}"
 
 
 class Examined(NamedTuple):
@@ -37,12 +63,14 @@ class Examined(NamedTuple):
     Attributes:
         split: its split.
         name: unique in the split.
+        position: in the split, from 0 on.
         facts: of its pictures, by what they are.
         error: why it could not be read; None if it could.
     """
 
-    split: str
+    split: Split
     name: str
+    position: int
     facts: Mapping[str, Facts]
     error: str | None = None
 
@@ -50,28 +78,43 @@ class Examined(NamedTuple):
         """Return what messages call it."""
         return f"{self.split}/{self.name}"
 
+    def place(self, note: str = "") -> Place:
+        """Return where something is wrong with this sample alone."""
+        return Place((str(self),), note)
+
 
 def examine(
-    split: str, names: Sequence[str], read: Callable[[int], Mapping[str, Picture]], threads: int = 4
+    split: Split,
+    names: Sequence[str],
+    read: Callable[[int], Mapping[str, Picture]],
+    indices: Sequence[int] | None = None,
+    threads: int = 4,
 ) -> list[Examined]:
-    """Read all samples of a split, in threads.
+    """Read samples of a split, in threads.
 
     Args:
         split: its name.
         names: of its samples.
         read: opens the pictures of the sample at an index.
+        indices: of those that are read; of all by default.
         threads: how many.
     """
+    indices = range(len(names)) if indices is None else indices
 
     def one(index: int) -> Examined:
         try:
             pictures = read(index)
-            return Examined(split, names[index], {key: facts_of(picture) for key, picture in pictures.items()})
+            return Examined(split, names[index], index, {key: facts_of(picture) for key, picture in pictures.items()})
         except (ValueError, OSError) as error:
-            return Examined(split, names[index], {}, " ".join(str(error).split()))
+            return Examined(split, names[index], index, {}, " ".join(str(error).split()))
 
     with ThreadPoolExecutor(threads) as pool:
-        return list(tqdm(pool.map(one, range(len(names))), split, len(names), unit=" samples", disable=None))
+        return list(tqdm(pool.map(one, indices), split, len(indices), unit=" samples", disable=None))
+
+
+def evenly(count: int, most: int | None) -> range:
+    """Return the indices of at most so many of ``count`` samples, from all over them; of all for None."""
+    return range(0, count, max(math.ceil(count / (most or max(count, 1))), 1))
 
 
 def tell(samples: Sequence[Examined], findings: Sequence[Finding], file: str | None) -> None:
@@ -83,7 +126,8 @@ def tell(samples: Sequence[Examined], findings: Sequence[Finding], file: str | N
     print(report(samples, findings))
     if file is not None:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_text(json.dumps([finding._asdict() for finding in findings], indent=2) + "\n")
+        found = [finding._asdict() | {"where": [str(place) for place in finding.where]} for finding in findings]
+        Path(file).write_text(json.dumps(found, indent=2) + "\n")
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
 
@@ -96,22 +140,24 @@ def report(samples: Sequence[Examined], findings: Sequence[Finding]) -> str:
         f"{split:<8}{key:<10}{_kinds(sample.facts[key] for sample in read if sample.split == split)}"
         for split, key in places
     ]
-    for finding in sorted(findings, key=lambda each: each.severity):
-        named = ", ".join(finding.where[:NAMED]) + f" and {len(finding.where) - NAMED} more" * (
-            len(finding.where) > NAMED
-        )
-        lines.append(f"{finding.severity:<8}{len(finding.where)} {finding.says}: {named}; {finding.remedy}")
+    lines += [f"{each.severity:<8}{each}" for each in sorted(findings, key=lambda each: each.severity)]
     return "\n".join([*lines, *(["nothing is wrong"] if not findings else [])])
 
 
 def _kinds(facts: Iterable[Facts]) -> str:
-    """Count pictures by their kinds, and tell the range of their sizes."""
-    counts: dict[Any, int] = {}
+    """Count pictures by their kinds, and tell the range of their numbers and of their sizes."""
+    counts: dict[str, int] = {}
+    ranges: dict[str, list[float]] = {}
     sizes = []
     for each in facts:
         counts[each.kind] = counts.get(each.kind, 0) + 1
+        ranges.setdefault(each.kind, []).extend(number for number in each.range if not math.isnan(number))
         sizes.append(each.size)
-    kinds = ", ".join(f"{count} of {kind}" for kind, count in counts.items())
+    kinds = ", ".join(f"{count} of {kind}{_from_to(ranges[kind])}" for kind, count in counts.items())
     low, high = min(sizes), max(sizes)
     same = "all" if low == high else f"{low[0]} x {low[1]} to"
     return f"{kinds}; {same} {high[0]} x {high[1]} (height x width)"
+
+
+def _from_to(numbers: Sequence[float]) -> str:
+    return f" ({min(numbers):g} to {max(numbers):g})" if numbers else " (no number)"

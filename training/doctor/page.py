@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from inference import Picture
 from inference.gallery import About, GalleryFolder
 from inference.gallery.columns import drawn
@@ -40,7 +42,7 @@ def write_page(
     gallery = GalleryFolder(folder, len(shown), overwrite=True)
     columns: dict[str, None] = {}
     for title, involved in shown:
-        pictures = {}
+        pictures: dict[str, Image.Image] = {}
         for prefix, sample in zip(("", "other "), involved, strict=False):
             pictures |= {f"{prefix}{kind}": drawn(picture) for kind, picture in read(sample).items()}
         columns |= dict.fromkeys(pictures)

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pix2pix.data import DataError, Parquet, SideBySide, TwoFolders
+from pix2pix.data.pairs import AloneError
 from tests.pix2pix.pictures import write_picture
 
 # --- SideBySide
@@ -54,12 +55,27 @@ def test_a_picture_without_a_partner_is_refused_by_name(present: str, absent: st
         write_picture(tmp_path / folder / "train" / "1.png")
     write_picture(tmp_path / present / "train" / "2.png")
     write_picture(tmp_path / present / "train" / "3.png")
-    message = rf"{present}/train/2\.png: no picture of this name in .*{absent}/train \(and 1 more like it\)$"
+    message = rf"{present}/train/2\.png: no picture of this name in .*{absent}/train; 1 more like it$"
     with pytest.raises(DataError, match=message):
         TwoFolders(tmp_path, "train")
     (tmp_path / absent / "train" / "2.gif").touch()
-    with pytest.raises(DataError, match=r"\(and 1 more like it\); 2\.gif there is not a picture of \.png \.jpg"):
+    with pytest.raises(DataError, match=r"train; 2\.gif there is not a picture of \.png \.jpg .*; 1 more like it$"):
         TwoFolders(tmp_path, "train")
+
+
+def test_names_are_one_whether_an_accent_is_a_character_of_its_own_and_case_is_told(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    write_picture(tmp_path / "A" / "train" / f"{composed}.png")
+    write_picture(tmp_path / "B" / "train" / f"{decomposed}.PNG")
+    assert TwoFolders(tmp_path, "train").names == [composed]
+    write_picture(tmp_path / "A" / "train" / f"{decomposed}.png")
+    with pytest.raises(DataError, match=r"the same name as"):
+        TwoFolders(tmp_path, "train")
+    (tmp_path / "A" / "train" / f"{decomposed}.png").rename(tmp_path / "A" / "train" / "House.png")
+    write_picture(tmp_path / "B" / "train" / "house.png")
+    with pytest.raises(AloneError, match=r"House.png: .*; house.png there is written otherwise, give") as error:
+        TwoFolders(tmp_path, "train")
+    assert len(error.value.alone) == 2
 
 
 def test_sizes_that_differ_are_refused_with_both(tmp_path: Path) -> None:
