@@ -37,9 +37,9 @@ def measure_baselines(data: SceneData, tasks: Mapping[str, Task]) -> dict[str, f
 
 def _targets(data: SceneData, split: Split, target: str) -> Iterator[Any]:
     """Yield the targets of a split's scenes one by one, as batches, without augmentation."""
-    scenes = data.layout(split)
+    scenes = data.dataset(split)
     for index in range(len(scenes)):
-        batch = collate([scenes[index]])
+        batch = collate([scenes[0, index]])
         if target in batch:
             yield batch[target]
 

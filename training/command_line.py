@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from inference import read_checkpoint, run_of
 from training.callbacks import (
+    BadSamples,
     CheckpointArtifact,
     Curves,
     DataSummary,
@@ -179,6 +180,7 @@ class CommandLine(LightningCLI, ABC):
             ExactResume(),
             DataSummary(),
             Glance(self.glance, f"python -m {self.program} doctor"),
+            BadSamples(),
             Curves(self.panels()),
             FiniteLosses(advice=self.remedy),
             PictureTable(),

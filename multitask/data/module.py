@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Generator
+from torch import Generator, Tensor
 
 from inference import DataError
 from inference.sizes import Size, height_width
@@ -13,7 +13,7 @@ from multitask.data.batches import collate
 from multitask.data.rooms import Rooms
 from multitask.data.scenes import Scene, Scenes
 from multitask.data.transforms import resize_scene
-from training.data import EpochDataset, ResumableData, Split
+from training.data import EpochDataset, OnBadSample, ResumableData, Split
 
 Augmentation = Callable[[Scene, Generator], Scene]
 
@@ -38,6 +38,8 @@ class SceneData(ResumableData[Scenes]):
             that it predicts by itself. null leaves scenes at their size.
         pad: whether scenes of unlike sizes are padded to the largest of their batch: the image with black, the targets
             with what is unknown.
+        on_bad_sample: what happens when a training scene cannot be read: raise ends the run; with skip the next one
+            takes its place, and the end of the run tells how many were left out, and which.
 
     Raises:
         ValueError: an option outside its range.
@@ -55,8 +57,9 @@ class SceneData(ResumableData[Scenes]):
         test_split: str = "test",
         resize: int | Size | None = None,
         pad: bool = False,
+        on_bad_sample: OnBadSample = "raise",
     ) -> None:
-        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split)
+        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split, on_bad_sample)
         self.augmentation = augmentation
         self.resize = height_width("resize", resize)
         self.pad = pad
@@ -83,7 +86,8 @@ class SceneData(ResumableData[Scenes]):
             split: which.
             augment: as in training; otherwise as in evaluation, where nothing is random.
         """
-        return SceneDataset(self.layout(split), self.augmentation if augment else None, self.resize)
+        augmentation = self.augmentation if augment else None
+        return SceneDataset(self.layout(split), augmentation, self.resize, self.bad(split))
 
     def check_targets(self, split: Split, targets: Mapping[str, str]) -> None:
         """Require that each task finds its target, with something known in it, in one scene at least.
@@ -96,9 +100,9 @@ class SceneData(ResumableData[Scenes]):
             DataError: names the task and its target.
         """
         missing = dict(targets)
-        scenes = self.layout(split)
+        scenes = self.dataset(split)
         for index in range(len(scenes)):  # most often the first has them all
-            batch = collate([scenes[index]])
+            batch = collate([scenes[0, index]])
             missing = {task: target for task, target in missing.items() if target not in batch}
             if not missing:
                 return
@@ -121,10 +125,13 @@ class SceneDataset(EpochDataset[Scenes]):
         scenes: what lies on disk.
         augmentation: what is done to them, if anything.
         size: height and width that they are resized to before, if they are.
+        bad: as for :class:`training.data.EpochDataset`.
     """
 
-    def __init__(self, scenes: Scenes, augmentation: Augmentation | None, size: Size | None) -> None:
-        super().__init__(scenes, augmentation is not None)
+    def __init__(
+        self, scenes: Scenes, augmentation: Augmentation | None, size: Size | None, bad: Tensor | None = None
+    ) -> None:
+        super().__init__(scenes, augmentation is not None, bad)
         self.augmentation = augmentation
         self.size = size
 

@@ -13,7 +13,7 @@ from inference.pictures import NaN, Window
 from pix2pix.data.formats import UNKNOWN, Direction, PairFormats, Values, directed
 from pix2pix.data.pairs import Pairs, SideBySide
 from pix2pix.data.transforms import PairTransform, Side, Size
-from training.data import EpochDataset, ResumableData, Split
+from training.data import EpochDataset, OnBadSample, ResumableData, Split
 
 
 class Pair(TypedDict):
@@ -65,6 +65,8 @@ class PairedImages(ResumableData[Pairs]):
         train_split: the folder of the training pairs.
         val_split: the folder of the pairs that choose the best checkpoint.
         test_split: the folder of the pairs of ``test`` and ``predict``.
+        on_bad_sample: what happens when a training pair cannot be read: raise ends the run; with skip the next one
+            takes its place, and the end of the run tells how many were left out, and which.
 
     Raises:
         ValueError: an option outside its range.
@@ -91,8 +93,9 @@ class PairedImages(ResumableData[Pairs]):
         train_split: str = "train",
         val_split: str = "val",
         test_split: str = "test",
+        on_bad_sample: OnBadSample = "raise",
     ) -> None:
-        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split)
+        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split, on_bad_sample)
         self.values = (
             Values("input", input_channels, input_window, input_labels, nan).check(),
             Values("target", target_channels, target_window, None, nan).check(),
@@ -147,7 +150,8 @@ class PairedImages(ResumableData[Pairs]):
             split: which.
             augment: as in training; otherwise as in evaluation, where nothing is random.
         """
-        return PairDataset(self.layout(split), self.transform, self.direction, self.formats, augment)
+        pairs, bad = self.layout(split), self.bad(split)
+        return PairDataset(pairs, self.transform, self.direction, self.formats, augment, bad)
 
     @staticmethod
     def collate(samples: list[Pair]) -> dict[str, Any]:
@@ -176,6 +180,7 @@ class PairDataset(EpochDataset[Pairs]):
         direction: which of A and B is the input.
         formats: of input and target.
         augment: as in training.
+        bad: as for :class:`training.data.EpochDataset`.
     """
 
     def __init__(
@@ -185,8 +190,9 @@ class PairDataset(EpochDataset[Pairs]):
         direction: Direction,
         formats: PairFormats,
         augment: bool,
+        bad: Tensor | None = None,
     ) -> None:
-        super().__init__(pairs, augment)
+        super().__init__(pairs, augment, bad)
         self.transform = transform
         self.direction = direction
         self.formats = formats

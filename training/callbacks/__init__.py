@@ -1,5 +1,6 @@
 """What a run does besides training: checkpoints, sample pictures, curves, progress, health."""
 
+from training.callbacks.bad_samples import BadSamples
 from training.callbacks.checkpoint_artifact import CheckpointArtifact
 from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary
@@ -15,6 +16,7 @@ from training.callbacks.sample_pictures import SamplePictures
 from training.callbacks.sign import Epoch, Sign
 
 __all__ = [
+    "BadSamples",
     "CheckpointArtifact",
     "Curves",
     "DataSummary",

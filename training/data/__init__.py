@@ -1,13 +1,14 @@
 """Data that resumes exactly: layouts on disk, data modules over them, and random numbers that depend on the sample."""
 
 from training.data.layout import Layout, split_folder
-from training.data.module import EpochDataset, ResumableData, ResumableLoader, Split
+from training.data.module import EpochDataset, OnBadSample, ResumableData, ResumableLoader, Split
 from training.data.sampling import EpochBatchSampler, resume_position, run_seed, seed_of
 
 __all__ = [
     "EpochBatchSampler",
     "EpochDataset",
     "Layout",
+    "OnBadSample",
     "ResumableData",
     "ResumableLoader",
     "Split",

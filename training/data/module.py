@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import lightning.pytorch as pl
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inference import DataError
@@ -17,6 +17,7 @@ from training.data.layout import Layout
 from training.data.sampling import EpochBatchSampler, resume_position, run_seed, seed_of
 
 Split = Literal["train", "val", "test"]
+OnBadSample = Literal["raise", "skip"]
 L = TypeVar("L", bound=Layout)
 
 
@@ -28,11 +29,13 @@ class EpochDataset(Dataset[Any], ABC, Generic[L]):
     Args:
         layout: the samples on disk.
         augment: as in training; otherwise as in evaluation, where nothing is random.
+        bad: of each sample, whether it could not be read: the next one that can be takes its place. None raises.
     """
 
-    def __init__(self, layout: L, augment: bool) -> None:
+    def __init__(self, layout: L, augment: bool, bad: Tensor | None = None) -> None:
         self.layout = layout
         self.augment = augment
+        self.bad = bad
 
     @abstractmethod
     def sample(self, index: int, random: Generator | None) -> Any:
@@ -43,8 +46,24 @@ class EpochDataset(Dataset[Any], ABC, Generic[L]):
         return len(self.layout)
 
     def __getitem__(self, key: tuple[int, int]) -> Any:
-        """Return the sample at (epoch, index)."""
+        """Return the sample at (epoch, index).
+
+        Raises:
+            DataError: it cannot be read; or none can, where others take the place of bad ones.
+        """
         epoch, index = key
+        if self.bad is None:
+            return self._at(epoch, index)
+        for step in range(len(self)):
+            here = (index + step) % len(self)
+            if not self.bad[here]:
+                try:
+                    return self._at(epoch, here)
+                except (DataError, OSError):
+                    self.bad[here] = True
+        raise DataError(f"none of the {len(self)} samples can be read; on_bad_sample raise says why")
+
+    def _at(self, epoch: int, index: int) -> Any:
         random = None
         if self.augment:
             random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
@@ -65,6 +84,8 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         train_split: the split that is trained on.
         val_split: the split that chooses the best checkpoint.
         test_split: the split of ``test`` and ``predict``.
+        on_bad_sample: what happens when a training sample cannot be read: ``raise`` ends the run; with ``skip`` the
+            next sample takes its place, and the end of the run tells how many were left out, and which.
 
     Raises:
         ValueError: an option outside its range.
@@ -79,6 +100,7 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         train_split: str,
         val_split: str,
         test_split: str,
+        on_bad_sample: OnBadSample = "raise",
     ) -> None:
         super().__init__()
         for name, value, smallest in ("batch_size", batch_size, 1), ("num_workers", num_workers, 0):
@@ -88,8 +110,10 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.split_names: dict[Split, str] = {"train": train_split, "val": val_split, "test": test_split}
+        self.on_bad_sample = on_bad_sample
         self._layout = layout
         self._splits: dict[Split, L] = {}
+        self._bad: Tensor | None = None
 
     @abstractmethod
     def dataset(self, split: Split, augment: bool = False) -> EpochDataset[L]:
@@ -109,6 +133,17 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         if split not in self._splits:
             self._splits[split] = self._layout(self.root, self.split_names[split])
         return self._splits[split]
+
+    def bad(self, split: Split) -> Tensor | None:
+        """Return of each sample of a split whether it could not be read and is left out, in all worker processes.
+
+        None where a bad sample is an error: by default, and in evaluation, whose metrics would be of other samples.
+        """
+        if self.on_bad_sample == "raise" or split != "train":
+            return None
+        if self._bad is None:
+            self._bad = torch.zeros(len(self.layout("train")), dtype=torch.bool).share_memory_()
+        return self._bad
 
     def describe(self) -> list[str]:
         """Describe what was found out about the data, in lines for the start of a run."""
