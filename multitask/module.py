@@ -228,11 +228,10 @@ class MultiTask(Model):
         if self.weighting.observes:
             self._to_observe.append(batch)
         report = self.weighting.report()
-        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        self.log_dict({f"weighted/{name}": report[f"weight/{name}"] * loss.detach() for name, loss in losses.items()})
-        self.log("train/total", total.detach())
-        self.log("lr/AdamW", self.trainer.optimizers[0].param_groups[0]["lr"])
-        self.log_dict(report)
+        rate = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.log_step({f"train/{name}": loss for name, loss in losses.items()})
+        self.log_step({f"weighted/{name}": report[f"weight/{name}"] * loss.detach() for name, loss in losses.items()})
+        self.log_step({"train/total": total, "lr/AdamW": rate, **report})
         # Heads without a target contribute 0: processes with other targets wait for their gradients.
         unused = [name for name, task in self.named_tasks().items() if task.target not in batch]
         return total + 0 * sum(parameter.sum() for name in unused for parameter in self._parameters_of(name))

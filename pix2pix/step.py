@@ -90,7 +90,7 @@ class AdversarialModel(Model):
             logged.append(found)
         # Through the strategy, as Lightning's optimizers do it themselves, but uncounted: see the class's docstring.
         self.trainer.strategy.optimizer_step(optimizer, closure=lambda: None)
-        self.log_dict({f"train/D_{name}": value for name, value in mean_of(logged, chunks).items()})
+        self.log_step({f"train/D_{name}": value for name, value in mean_of(logged, chunks).items()})
 
     def _update_generator(self, chunks: Sequence[Chunk], made: Sequence[Tensor], adversarial: bool) -> None:
         optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
@@ -107,9 +107,9 @@ class AdversarialModel(Model):
                 logged.append({name: loss.detach() for name, loss in losses.items()})
             optimizer.step()
         found = mean_of(logged, chunks)
-        self.log_dict({f"train/G_{name}": value for name, value in found.items()} | {"train/skipped": self.skipped})
+        self.log_step({f"train/G_{name}": value for name, value in found.items()} | {"train/skipped": self.skipped})
         if self.objective.weighting is not None:
-            self.log_dict(self.objective.weighting.report())
+            self.log_step(self.objective.weighting.report())
 
     def _measure_gan_share(self, losses: Mapping[str, Tensor], views: Mapping[str, Tensor]) -> None:
         self.wants_gan_share = False

@@ -35,7 +35,16 @@ class BuffersKept:
 
 
 class Model(pl.LightningModule, ABC):
-    """A LightningModule whose checkpoint holds the recipes of its networks, and so everything to rebuild it."""
+    """A LightningModule whose checkpoint holds the recipes of its networks, and so everything to rebuild it.
+
+    Attributes:
+        step_values: what the training step that runs has logged so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step_values: dict[str, Tensor] = {}
+        self._row_is_due = True
 
     @property
     def trainer(self) -> pl.Trainer:
@@ -51,6 +60,27 @@ class Model(pl.LightningModule, ABC):
     @trainer.setter
     def trainer(self, trainer: pl.Trainer | None) -> None:
         pl.LightningModule.trainer.fset(self, trainer)  # type: ignore[attr-defined]
+
+    def log_step(self, values: Mapping[str, Tensor]) -> None:
+        """Log values of a training step.
+
+        Lightning is given them where its loggers write a row, and in the last step of an epoch or a run: it copies a
+        metric for each value, which takes longer than a small network's step.
+
+        Args:
+            values: scalars by their names.
+        """
+        found = {name: value.detach() for name, value in values.items()}
+        self.step_values |= found
+        if self._row_is_due:
+            self.log_dict(found)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Begin a step, which has logged nothing yet, and find out whether Lightning wants what it will log."""
+        trainer, every = self.trainer, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        step = trainer.global_step + 1  # when this one is done
+        last = trainer.is_last_batch or step == trainer.max_steps
+        self.step_values, self._row_is_due = {}, bool(last or (every and step % every == 0))
 
     @classmethod
     @abstractmethod
@@ -131,3 +161,9 @@ class Model(pl.LightningModule, ABC):
     def legend(self) -> dict[str, Tensor]:
         """Return what colors in the drawn samples mean: by its name each color, red, green and blue in [0, 1]."""
         return {}
+
+
+def newest_values(trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Tensor]:
+    """Return the newest value of all that a model has logged; of our models also those of steps without a row."""
+    of_this_step = module.step_values if isinstance(module, Model) else {}
+    return {**trainer.callback_metrics, **of_this_step}

@@ -22,6 +22,8 @@ class ExactResume(pl.Callback):
     ) -> None:
         """Seed torch, NumPy and random."""
         seed = seed_of("step", run_seed(), trainer.global_rank, trainer.current_epoch, batch_idx)
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed also seeds, slowly, devices that are not there
+        if (device := trainer.strategy.root_device).type != "cpu":
+            torch.get_device_module(device).manual_seed(seed)
         np.random.seed(seed % 2**32)
         random.seed(seed)

@@ -5,6 +5,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from training.model import newest_values
+
 
 class FiniteLosses(pl.Callback):
     """End the run when a loss has not been finite for a number of steps, and say since when.
@@ -34,7 +36,8 @@ class FiniteLosses(pl.Callback):
         step = trainer.global_step
         if step % min(trainer.log_every_n_steps, self.patience):  # type: ignore[attr-defined]
             return
-        losses = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
+        newest = newest_values(trainer, pl_module)
+        losses = {name: value for name, value in newest.items() if name.startswith("train/")}
         bad = [name for name, value in losses.items() if not value.isfinite()]
         if not trainer.strategy.reduce_boolean_decision(bool(bad), all=False):
             self._since = None

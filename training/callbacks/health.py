@@ -13,6 +13,7 @@ from training.callbacks.means import Means
 from training.callbacks.sign import Epoch, Sign
 from training.loggers import log_text
 from training.metrics_file import STEP, Metrics
+from training.model import newest_values
 
 FILE = "health.csv"
 EPOCH = "epoch"
@@ -85,7 +86,7 @@ class Health(pl.Callback, ABC):
     ) -> None:
         """Measure, if the step is one of those that are looked at."""
         if self._signs and batch_idx % self.every == 0:
-            logged = trainer.callback_metrics
+            logged = newest_values(trainer, pl_module)
             for sign in self._signs:
                 self._means.add(sign.in_step(pl_module, logged))
 

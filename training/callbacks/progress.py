@@ -7,6 +7,8 @@ from datetime import timedelta
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from training.model import newest_values
+
 
 class ProgressBar(TQDMProgressBar):
     """Lightning's bar with the losses and the time left of all epochs.
@@ -32,7 +34,7 @@ class ProgressBar(TQDMProgressBar):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         """Return the values shown after the bar."""
-        logged = trainer.callback_metrics
+        logged = newest_values(trainer, pl_module)
         shown: dict[str, int | str | float | dict[str, float]] = {
             name.removeprefix("train/"): f"{logged[name].item():.3f}" for name in self.shown if name in logged
         }
