@@ -1,7 +1,5 @@
 """Our losses beside those of other libraries, in time and memory: prints the tables of docs/benchmarks.md."""
 
-import importlib.metadata
-import platform
 import resource
 import statistics
 import subprocess
@@ -24,6 +22,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import losses
+from benchmarks.machine import machine
 
 PEERS = ("kornia", "pytorch-metric-learning", "segmentation-models-pytorch")
 ROUNDS = 31
@@ -224,22 +223,12 @@ def memory_row() -> str:
     )
 
 
-def machine() -> str:
-    """The processor and the versions that the tables were made with."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "torchvision", *PEERS)]
-    return f"{names[0] if names else platform.processor()}, one thread; Python {platform.python_version()}, " + (
-        ", ".join(versions)
-    )
-
-
 def main() -> None:
     """Measure everything, in one run."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     memory = memory_row()  # first: a process's peak counts what its parent held when it was started
-    print(machine(), end="\n\n")
+    print(machine("torchvision", *PEERS), end="\n\n")
     print("| loss | peer | ours | theirs | times as fast (quartiles) | target | met |")
     print("|---|---|---|---|---|---|---|")
     for case in cases():

@@ -1,6 +1,5 @@
 """What `translate` costs beside a bare loop over the network: prints the table of docs/benchmarks.md."""
 
-import platform
 import statistics
 import tempfile
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.machine import machine
 from inference import write_picture
 from pix2pix import PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
 
@@ -55,7 +55,7 @@ def main() -> None:
             bare.append(bare_loop(model.generator))
             whole.append(files(translator, folder, out))
     ratios = sorted(each / beside for each, beside in zip(whole, bare, strict=True))
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads; torch {torch.__version__}")
+    print(machine())
     print()
     print(f"| {PICTURES} pictures of {SIDE} x {SIDE} in batches of {BATCH} | time | beside the bare loop (range) |")
     print("|---|---|---|")

@@ -1,12 +1,9 @@
 """What weightings cost beside equal weights, in operations and time: prints the table of docs/benchmarks.md."""
 
-import importlib.metadata
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from gradnorm_pytorch import GradNormLossWeighter
@@ -14,6 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deeplab import CHANNELS, DeepLab
+from benchmarks.machine import machine
 from losses import (
     DBMTL,
     FAMO,
@@ -129,17 +127,6 @@ def row(method: Method, counts: tuple[int, int], times: list[tuple[float, float]
     )
 
 
-def machine() -> str:
-    """The processor and the versions that the table was made with."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    packages = ("torch", "torchvision", "gradnorm-pytorch", "torchjd")
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
-    return f"{names[0] if names else platform.processor()}, one thread; Python {platform.python_version()}, " + (
-        ", ".join(versions)
-    )
-
-
 def main() -> None:
     """Measure everything, in one run."""
     torch.set_num_threads(1)
@@ -152,7 +139,7 @@ def main() -> None:
         order = range(len(all_methods)) if number % 2 else reversed(range(len(all_methods)))
         times = {place: seconds(all_methods[place], network, images) for place in order}
         rounds.append(times)
-    print(machine(), end="\n\n")
+    print(machine("torchvision", "gradnorm-pytorch", "torchjd"), end="\n\n")
     print("| weighting | operations | time | time beside equal weights (quartiles) | at most | met |")
     print("|---|---|---|---|---|---|")
     for place, method in enumerate(all_methods):
