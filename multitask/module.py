@@ -15,6 +15,7 @@ from inference.sizes import Size, height_width, pad, padded_size
 from losses import FixedWeighting, Weighting
 from losses.weighting import Likelihood
 from multitask.attention import TaskAttention
+from multitask.checks import TargetChecks
 from multitask.data import SceneData
 from multitask.drawing import draw_tasks, legend_of
 from multitask.encoders import Encoder
@@ -200,8 +201,9 @@ class MultiTask(Model):
         return cast(dict[str, Task], dict(self.tasks.items()))
 
     def setup(self, stage: str) -> None:
-        """Require that each task finds its target somewhere, before anything starts."""
+        """Require that each task finds its target somewhere, before anything starts, and let the data check all."""
         if isinstance(data := self.data, SceneData):
+            data.check = TargetChecks(self.named_tasks())
             self.resize = data.resize
             needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
             for split in needed.get(stage, ()):
@@ -223,6 +225,7 @@ class MultiTask(Model):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the total of the tasks that have a target in this batch."""
+        self._check(batch)
         losses = self._losses_of(batch)
         total: Tensor = self.weighting(losses)
         if self.weighting.observes:
@@ -258,13 +261,17 @@ class MultiTask(Model):
                     losses[name] = run(views[name])
         return losses
 
+    def _check(self, batch: Batch) -> None:
+        """Check the targets of a batch that no data module of ours has checked where it was loaded."""
+        if not isinstance(self.data, SceneData):
+            TargetChecks(self.named_tasks())(batch)
+
     def _loss(self, name: str, prediction: Any, batch: Batch) -> Tensor | Mapping[str, Tensor]:
         task = self.named_tasks()[name]
-        target = batch[task.target]
         try:
-            return task.loss(prediction, target)
+            return task.loss(prediction, batch[task.target])
         except ValueError as error:
-            raise ValueError(f"{task.scene_to_blame(batch)}task {name}, {task.target}: {error}") from None
+            raise ValueError(f"task {name}, {task.target}: {error}") from None
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Let the weighting learn, once for each step of the optimizer; not if a loss scaler will skip that step."""
@@ -317,6 +324,7 @@ class MultiTask(Model):
 
     def _evaluate(self, batch: Batch, metrics: TaskMetrics) -> dict[str, Any]:
         """Evaluate a batch, and return what the tasks that have a target in it predict."""
+        self._check(batch)
         predictions, values = self(batch["image"]), {}
         for name, task in self.named_tasks().items():
             if task.target in batch:

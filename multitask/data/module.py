@@ -63,6 +63,7 @@ class SceneData(ResumableData[Scenes]):
         self.augmentation = augmentation
         self.resize = height_width("resize", resize)
         self.pad = pad
+        self.check: Callable[[Scene], None] | None = None  # of batches; set by the model, which knows its tasks
 
     def what_models_need(self) -> dict[str, Any]:
         """Return the size that scenes are resized to, if they are."""
@@ -114,8 +115,15 @@ class SceneData(ResumableData[Scenes]):
 
     @property
     def collate(self) -> Callable[[Sequence[Scene]], Scene]:  # not a method, so that workers are sent no data module
-        """What builds a batch of scenes; see :func:`multitask.data.collate`."""
-        return partial(collate, pad=self.pad)
+        """What builds a batch of scenes, and checks it; see :func:`multitask.data.collate`."""
+        return partial(_checked, pad=self.pad, check=self.check)
+
+
+def _checked(scenes: Sequence[Scene], pad: bool, check: Callable[[Scene], None] | None) -> Scene:
+    batch = collate(scenes, pad)
+    if check is not None:
+        check(batch)
+    return batch
 
 
 class SceneDataset(EpochDataset[Scenes]):

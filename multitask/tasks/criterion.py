@@ -32,7 +32,7 @@ def require(loss: object, kinds: type[Loss] | tuple[type[Loss], ...], such_as: s
 
 
 def ignoring(loss: Loss, ignore_index: int, such_as: str) -> Loss:
-    """Return a loss that leaves out what its task ignores.
+    """Return a loss that leaves out what its task ignores, and does not look at targets, which were checked.
 
     Args:
         loss: of a task, whose terms all have the option ``ignore_index``.
@@ -49,4 +49,4 @@ def ignoring(loss: Loss, ignore_index: int, such_as: str) -> Loss:
             raise ValueError(f"loss must be {such_as} or alike, which has ignore_index; got {type(term).__name__}")
         if own not in (IGNORE_INDEX, ignore_index):
             raise ValueError(f"ignore_index is the task's, {ignore_index}; got {own} in its loss: leave it out there")
-    return loss.with_options(ignore_index=ignore_index)
+    return loss.with_options(ignore_index=ignore_index, validate=False)

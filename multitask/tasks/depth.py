@@ -59,6 +59,7 @@ class Depth(Task):
         self.start = start
         self.criterion = loss or L1Loss()
         require(self.criterion, RegressionLoss, "L1Loss or SILogLoss")
+        self.criterion = self.criterion.with_options(validate=False)
         self.likelihood = self.criterion.likelihood
 
     def build_head(self, channels: int) -> nn.Module:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.distributed
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import batched_nms, clip_boxes_to_image
@@ -87,9 +86,9 @@ class Detection(Task):
         loss = loss or BinaryFocalLoss()
         require(loss, BinaryFocalLoss, "BinaryFocalLoss")
         self.apart = parts == "apart"
-        self.focal = loss.with_options(normalizer="positives")
-        self.giou = GIoULoss(validate=False)  # check() covers the boxes
-        self.bce = BCEWithLogitsLoss(validate=False)
+        self.focal = loss.with_options(normalizer="positives", validate=False)
+        self.giou = GIoULoss(reduction="none", validate=False)
+        self.bce = BCEWithLogitsLoss(reduction="none", validate=False)
 
     @property
     def parts(self) -> Mapping[str, Likelihood]:
@@ -104,30 +103,29 @@ class Detection(Task):
     def loss(self, prediction: Places, target: Sequence[Boxes | None]) -> Tensor | dict[str, Tensor]:
         """Compute focal loss + GIoU loss + cross-entropy of center-ness, over pictures whose boxes are known.
 
-        With the parts ``apart`` it is these three.
-
-        Raises:
-            ValueError: boxes that are inverted or outside of the picture, or classes that do not exist.
+        With the parts ``apart`` it is these three. All places are computed with, and those without a box left out by
+        ``torch.where``: to index by what was found would wait for a GPU.
         """
-        self.check(target, prediction.size)
-        known = torch.tensor([truth is not None for truth in target], device=prediction.logits.device)
+        known = [number for number, truth in enumerate(target) if truth is not None]
         truths = [truth for truth in target if truth is not None]
         if not truths:
             return self._of_parts(*(0 * values.sum() for values in prediction[:3]))
-        logits, boxes, central = (values[known] for values in prediction[:3])
+        logits, boxes, central = (
+            values if len(known) == len(target) else torch.stack([values[number] for number in known])
+            for values in prediction[:3]
+        )
 
         assigned = [assign(truth["boxes"].to(boxes), prediction.centers, prediction.step) for truth in truths]
         found = torch.stack(assigned) >= 0  # pictures x places
-        pairs = [(truth, box[box >= 0]) for truth, box in zip(truths, assigned, strict=True)]
-        true_boxes = torch.cat([truth["boxes"][box] for truth, box in pairs]).to(boxes)
-        labels = torch.cat([truth["labels"][box] for truth, box in pairs]).long()
-        classes = torch.zeros_like(logits)
-        classes[found] = F.one_hot(labels, self.classes).to(classes)
-        true_centerness = centerness(true_boxes, prediction.centers.expand(len(truths), -1, 2)[found])
+        pairs = list(zip(truths, assigned, strict=True))
+        true_boxes = torch.stack([_of_places(truth["boxes"].to(boxes), box) for truth, box in pairs])
+        labels = torch.stack([_of_places(truth["labels"], box) for truth, box in pairs])
+        classes = (labels.unsqueeze(-1) == torch.arange(self.classes, device=labels.device)) & found.unsqueeze(-1)
+        true_centerness = torch.where(found, centerness(true_boxes, prediction.centers), 0)
         return self._of_parts(
-            self.focal(logits, classes),
-            self.giou(boxes[found], true_boxes),
-            self.bce(central[found], true_centerness),
+            self.focal(logits, classes.to(logits)),
+            _mean_where(found, self.giou(boxes, true_boxes)),
+            _mean_where(found, self.bce(central, true_centerness)),
         )
 
     def _of_parts(self, focal: Tensor, giou: Tensor, centerness: Tensor) -> Tensor | dict[str, Tensor]:
@@ -264,6 +262,16 @@ class Detection(Task):
         categories = [{"id": number, "name": name} for number, name in enumerate(self.names)]
         content = {"images": images, "annotations": annotations, "categories": categories}
         write_json(place.shared(".json"), content)
+
+
+def _of_places(values: Tensor, box: Tensor) -> Tensor:
+    """Return the value of each place's box; any one, or zeros, where a place has none."""
+    return values[box.clamp_min(0)] if len(values) else values.new_zeros(len(box), *values.shape[1:])
+
+
+def _mean_where(found: Tensor, losses: Tensor) -> Tensor:
+    """Return the mean of the losses of what was found; 0 of nothing."""
+    return torch.where(found, losses, 0).sum() / found.sum().clamp_min(1)
 
 
 class AveragePrecision(MeanAveragePrecision):

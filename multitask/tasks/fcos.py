@@ -60,7 +60,8 @@ class FCOSHead(nn.Module):
         logits, located = (
             at_least_float32(tower(features)).flatten(2).transpose(1, 2) for tower in (self.classify, self.locate)
         )
-        step = self.pool * torch.tensor([size[1] / columns, size[0] / rows], device=logits.device, dtype=logits.dtype)
+        # Not torch.tensor(..., device=...), which waits for a GPU.
+        step = self.pool * torch.stack([logits.new_full((), size[1] / columns), logits.new_full((), size[0] / rows)])
         y, x = torch.meshgrid(*(torch.arange(side).to(step) + 0.5 for side in grid), indexing="ij")
         centers = torch.stack([x, y], -1).flatten(0, 1) * step
         # Softplus and not the paper's exp, whose gradient grows with the box. A scale to learn, which the paper has for

@@ -47,6 +47,7 @@ class Normals(Task):
         self.criterion = loss or CosineLoss()
         kind = CosineLoss if isinstance(self.criterion, CosineLoss) else RegressionLoss
         require(self.criterion, kind, "CosineLoss or L1Loss")
+        self.criterion = self.criterion.with_options(validate=False)
         self.likelihood = self.criterion.likelihood
 
     def build_head(self, channels: int) -> nn.Module:

@@ -64,12 +64,16 @@ class Task(Network):
 
     @abstractmethod
     def loss(self, prediction: Any, target: Any) -> Tensor | Mapping[str, Tensor]:
-        """Compute the loss, a scalar, over what has a label in ``target``; one for each of :attr:`parts`, if any."""
+        """Compute the loss, a scalar, over what has a label in ``target``; one for each of :attr:`parts`, if any.
+
+        The target has passed :meth:`check`.
+        """
 
     def check(self, target: Any, size: tuple[int, int]) -> None:
         """Require that a target fits the task; unless a task says otherwise, every target does.
 
-        The model checks a target where its loss was refused, scene by scene, to name the scene to blame.
+        Batches are checked where they are loaded, see :class:`multitask.checks.TargetChecks`; the loss takes them as
+        they are, as on a GPU it would wait to look at them.
 
         Args:
             target: of a batch.
@@ -78,16 +82,6 @@ class Task(Network):
         Raises:
             ValueError: says what is wrong with it.
         """
-
-    def scene_to_blame(self, batch: Mapping[str, Any]) -> str:
-        """Return the first scene of a batch whose target :meth:`check` refuses, as the start of a message."""
-        size = batch["image"].shape[2:]
-        for index, scene in enumerate(batch.get("name", ())):
-            try:
-                self.check(batch[self.target][index : index + 1], size)
-            except ValueError:
-                return f"{scene}: "
-        return ""
 
     def at_size(self, prediction: Any, inside: Size, size: Size) -> Any:
         """Return the prediction for pictures, of that for the pictures after they were resized and padded.

@@ -169,7 +169,7 @@ def test_it_learns_in_float64_and_under_autocast() -> None:
 )
 def test_boxes_that_cannot_be_are_refused(target: dict[str, Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Detection(3).loss(random_places(2), [TWO, target])
+        Detection(3).check([TWO, target], SIZE)
 
 
 @pytest.mark.parametrize(
