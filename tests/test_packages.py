@@ -108,6 +108,7 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "losses/weighting/last_layer.py": "losses/weighting/test_tap.py",
     "losses/pretrained.py": "losses/test_perceptual.py",
     "losses/regions.py": "losses/test_segmentation.py",
+    "multitask/checks.py": "multitask/test_module.py",
     "multitask/command_line.py": "training/test_command_line.py",
     "multitask/comparison/command_line.py": "multitask/comparison/test_compare.py",
     "multitask/comparison/figure.py": "multitask/comparison/test_compare.py",

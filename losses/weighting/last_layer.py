@@ -90,7 +90,7 @@ class LastLayerWeighting(TappedWeighting):
                 )
             self._gradients = self._nothing.new_zeros(len(self.tasks), *self._shape)
         gradients = sum_over_processes(self._gradients)
-        backwards = sum_over_processes(self._nothing.new_tensor(self._backwards))
+        backwards = sum_over_processes(self._nothing.new_full((), self._backwards))
         return gradients / backwards.clamp_min(1)
 
     def _forget(self) -> None:

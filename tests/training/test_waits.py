@@ -1,0 +1,154 @@
+"""A training step never waits for the device: nothing in it is asked for as a number, or as places to look at.
+
+What would wait for a GPU is seen on a CPU: an item of a tensor, or an index whose size depends on values. The
+optimizer's own counts of steps, which lie on the CPU whatever trains, are left out.
+"""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from losses import BerHuLoss, CrossEntropyLoss, DiceLoss, FocalLoss, L1Loss, LovaszLoss, SILogLoss, SumLoss
+from multitask import BinaryMaps, Classification, Depth, Detection, Normals, Segmentation, Task
+from tests.training.applications import APPLICATIONS, quiet_trainer
+from training import ExactResume
+
+WAITING = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "_unique2", "unique_dim", "unique"}
+INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
+ROOT = str(Path(__file__).parents[2])
+
+
+class Waits(TorchDispatchMode):
+    """Notes where something would wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        by_booleans = name in INDEXING and any(
+            each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[1]
+        )
+        if (name in WAITING or by_booleans) and not _in_an_optimizer():
+            ours = [frame for frame in traceback.extract_stack() if _ours(frame.filename)]
+            self.found.append(f"{name} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in ours[-2:-4:-1]))
+        return func(*args, **(kwargs or {}))
+
+
+def _ours(file: str) -> bool:
+    return file.startswith(ROOT) and ".venv" not in file and file != __file__
+
+
+def _in_an_optimizer() -> bool:
+    for frame, _ in traceback.walk_stack(None):
+        if _ours(frame.f_code.co_filename):
+            return False  # also in the step's closure, which an optimizer calls
+        if "torch/optim/" in frame.f_code.co_filename:
+            return True
+    return False
+
+
+@contextmanager
+def waits() -> Iterator[list[str]]:
+    with Waits() as mode:
+        yield mode.found
+
+
+class Watch(pl.Callback):
+    """Watches the steps that no logger is due in; the first builds things that stay."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.steps = 0
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        self._mode = Waits()
+        if batch_idx:
+            self._mode.__enter__()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx:
+            self._mode.__exit__(None, None, None)
+            self.found += self._mode.found
+            self.steps += 1
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_no_step_waits(name: str, tmp_path: Path) -> None:
+    application, watch = APPLICATIONS[name], Watch()
+    callbacks = [watch, ExactResume(), *application.callbacks()]
+    trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=callbacks, log_every_n_steps=100)
+    trainer.fit(application.build_model(), application.build_data(tmp_path / "data"))
+    assert watch.steps == 4
+    assert watch.found == []
+
+
+def boxes(*corners: float) -> dict[str, Tensor]:
+    return {"boxes": torch.tensor(corners).view(-1, 4), "labels": torch.zeros(len(corners) // 4, dtype=torch.int64)}
+
+
+TARGETS: dict[str, tuple[Task, Any]] = {
+    "seg": (Segmentation(3, class_weights=[1.0, 2.0, 1.0]), torch.randint(3, (2, 8, 8))),
+    "seg, ignoring": (Segmentation(3, ignore_index=0, loss=LovaszLoss()), torch.randint(3, (2, 8, 8))),
+    "focal": (Segmentation(3, loss=FocalLoss()), torch.randint(3, (2, 8, 8))),
+    "dice": (
+        Segmentation(3, loss=SumLoss({"ce": CrossEntropyLoss(), "dice": DiceLoss()})),
+        torch.randint(3, (2, 8, 8)),
+    ),
+    "depth": (Depth(), torch.rand(2, 1, 8, 8)),
+    "silog": (Depth(loss=SILogLoss()), torch.rand(2, 1, 8, 8)),
+    "berhu": (Depth(loss=BerHuLoss()), torch.rand(2, 1, 8, 8)),
+    "normals": (Normals(), torch.randn(2, 3, 8, 8)),
+    "normals, L1": (Normals(loss=L1Loss()), torch.randn(2, 3, 8, 8)),
+    "room": (Classification(4, target="room"), torch.tensor([3, 255])),
+    "edges": (BinaryMaps("edges", positive=[1]), torch.randint(2, (2, 8, 8))),
+    "boxes": (Detection(2), [boxes(1, 1, 6, 7, 0, 0, 3, 3), boxes()]),
+    "boxes apart": (Detection(2, parts="apart", pool=2), [None, boxes(1, 1, 6, 7)]),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_task_waits(name: str) -> None:
+    task, target = TARGETS[name]
+    head = task.build_head(4)
+    features = torch.randn(2, 4, 4, 4)
+    with waits() as found:
+        prediction = task.at_size(head(features, (8, 8)), (8, 8), (8, 8))
+        loss = task.loss(prediction, target)
+        total = loss if isinstance(loss, Tensor) else torch.stack(list(loss.values())).sum()
+        total.backward()
+    assert found == []
+    assert total.isfinite()
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda x: x.sum().item(),
+        lambda x: bool((x > 0).any()),
+        lambda x: x[x > 0],
+        lambda x: (x > 0).nonzero(),
+        lambda x: x.masked_select(x > 0),
+        lambda x: x.clone().index_put_((x > 0,), torch.zeros(())),
+        lambda x: x.unique(),
+    ],
+)
+def test_what_waits_is_seen(wait: Any) -> None:
+    x: Tensor = torch.ones(3)
+    with waits() as found:
+        wait(x)
+    assert len(found) >= 1
+    with waits() as found:
+        torch.where(x > 0, x, 0).sum()
+    assert found == []
