@@ -196,6 +196,11 @@ class MultiTask(Model):
         own = [parts[name] for parts in (self.attention, self.heads) if name in parts]
         return [parameter for part in own for parameter in part.parameters()]
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """Encoder, neck and heads, and the tasks' attention if there is any."""
+        return [self.encoder, self.neck, *self.attention.values(), *self.heads.values()]
+
     def named_tasks(self) -> dict[str, Task]:
         """Return the tasks by their names."""
         return cast(dict[str, Task], dict(self.tasks.items()))

@@ -49,7 +49,8 @@ class ImageMetrics(MetricCollection):
         """
         # Outside autocast, and not in TF32: SSIM's convolutions are wrong in the second or first digit in these.
         with torch.autocast(output.device.type, enabled=False), float32_convolutions():
-            output, target = unit_range(output).float(), unit_range(target).float()
+            # Contiguous, as torchmetrics flattens them by a view; those of a network with channels last are not.
+            output, target = (unit_range(each).float().contiguous() for each in (output, target))
             values = (output, target)
             if known is not None:
                 everywhere = known.expand_as(target)

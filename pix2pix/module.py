@@ -225,6 +225,11 @@ class Pix2Pix(AdversarialModel):
         return run(self.generator, input, self.inference)
 
     @property
+    def networks(self) -> list[nn.Module]:
+        """G and D."""
+        return [self.generator, self.discriminator]
+
+    @property
     def formats(self) -> PairFormats:
         """The formats of input and target, of the data or a checkpoint, or else 8 bits."""
         if isinstance(data := self.data, PairedImages):

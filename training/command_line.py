@@ -24,6 +24,7 @@ from training.callbacks import (
     Glance,
     Health,
     LastCheckpoint,
+    Networks,
     Panels,
     PictureTable,
     ProgressBar,
@@ -156,6 +157,7 @@ class CommandLine(LightningCLI, ABC):
             default="off",
             help="Log a checkpoint of fit to Weights & Biases too, as an artifact, when training ends.",
         )
+        parser.add_lightning_class_args(Networks, "networks")
         parser.add_lightning_class_args(SamplePictures, "samples")
         parser.add_lightning_class_args(self.health, "health")
 

@@ -127,6 +127,11 @@ class Model(pl.LightningModule, ABC):
 
     @property
     @abstractmethod
+    def networks(self) -> list[nn.Module]:
+        """The networks that training computes with, each by its forward pass."""
+
+    @property
+    @abstractmethod
     def picture_metrics(self) -> Mapping[str, Better]:
         """The metrics of single pictures, and which of their values are better; the first stands for the others."""
 

@@ -10,6 +10,7 @@ from training.callbacks.gap import Gap
 from training.callbacks.glance import Glance
 from training.callbacks.health import Health
 from training.callbacks.last_checkpoint import Interrupted, LastCheckpoint
+from training.callbacks.networks import Networks
 from training.callbacks.picture_table import PictureTable
 from training.callbacks.progress import ProgressBar
 from training.callbacks.sample_pictures import SamplePictures
@@ -28,6 +29,7 @@ __all__ = [
     "Health",
     "Interrupted",
     "LastCheckpoint",
+    "Networks",
     "Panels",
     "PictureTable",
     "ProgressBar",
