@@ -10,6 +10,8 @@ from inference.lite0 import LITE0, packaged_weights
 from losses.pretrained import read_state_dict
 from multitask.encoders.encoder import Encoder, Normalize
 
+OF_WEIGHTS = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay")  # options of create_model
+
 
 class TimmEncoder(Encoder):
     """A network of timm without its classifier: ResNets, EfficientNets, ConvNeXts, transformers and hundreds more.
@@ -87,6 +89,9 @@ def fix_padding(network: nn.Module) -> None:
 
 def _create(name: str, options: Mapping[str, Any]) -> Any:
     """Build a network of timm, with its classifier, from scratch."""
+    for option in OF_WEIGHTS:
+        if option in options:
+            raise ValueError(f"options: {option} is timm's way to load weights; give the option weights instead")
     try:
         import timm
     except ModuleNotFoundError as error:
