@@ -1,12 +1,15 @@
 """Read and check checkpoints, and find the run that wrote one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
 from inference.recipe import with_current_paths
+
+REASON = 200  # letters of a reason, which may list all weights
 
 
 def read_checkpoint(file: str | Path) -> Mapping[str, Any]:
@@ -30,6 +33,25 @@ def read_checkpoint(file: str | Path) -> Mapping[str, Any]:
     return cast(
         Mapping[str, Any], checkpoint | {"hyper_parameters": with_current_paths(checkpoint.get("hyper_parameters", {}))}
     )
+
+
+@contextmanager
+def damage_named(file: str | Path) -> Iterator[None]:
+    """Name a checkpoint whose content turns out to be no model's.
+
+    Args:
+        file: the checkpoint.
+
+    Raises:
+        ValueError: when what is done with it meanwhile fails.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:REASON]
+        raise ValueError(f"{file}: not a checkpoint whose model can be built ({reason}); take another") from error
 
 
 def run_of(checkpoint: str | Path) -> Path | None:

@@ -20,29 +20,27 @@ def read_yaml(file: Path) -> Any:
     """
     try:
         text = file.read_text(encoding="utf-8")
-        require_plain(text)
+        _require_plain(text)
         return yaml.safe_load(text)
     except UnicodeDecodeError:
         raise ValueError(f"{file}: no text in UTF-8, and so no YAML; take another file") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file}: not YAML that can be read ({' '.join(str(error).split())}); correct it") from None
-
-
-def require_plain(text: str) -> None:
-    """Require YAML whose keys differ, and whose aliases neither repeat too much nor contain themselves.
-
-    Args:
-        text: of the file.
-
-    Raises:
-        yaml.YAMLError: it is not such, or no YAML.
-    """
-    try:
-        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        if root is not None and _count(root, {}) > MOST:
-            raise yaml.YAMLError(f"its aliases (*NAME) repeat more than {MOST:,} values; write them out")
     except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply, or an alias (*NAME) contains itself; write it out") from None
+        raise ValueError(f"{file}: nested too deeply, or an alias (*NAME) contains itself; write it out") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file}: not YAML that can be read ({_reason(error)}); correct it") from None
+
+
+def _reason(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+def _require_plain(text: str) -> None:
+    """Require YAML whose keys differ, and whose aliases do not repeat too much."""
+    root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if root is not None and _count(root, {}) > MOST:
+        raise yaml.YAMLError(f"its aliases (*NAME) repeat more than {MOST:,} values; write them out")
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:

@@ -1,5 +1,6 @@
 """Pretrained weights, from a file or by torchvision's name for them."""
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def read_state_dict(file: str | Path) -> Mapping[str, Tensor]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is none leads the reader anywhere
         reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if isinstance(error, pickle.UnpicklingError):  # of which torch says how to run its code all the same
+            reason = "it is damaged, or holds more than tensors"
         raise ValueError(f"weights {file} are not a file written by torch.save: {reason}") from error
     if not isinstance(state, Mapping):
         raise ValueError(f"weights {file} must hold a state_dict; got {type(state).__name__}")

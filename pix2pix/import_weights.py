@@ -79,7 +79,9 @@ def _read(file: Path, build: Callable[[Mapping[str, Tensor]], Built]) -> Built:
     except (ValueError, OSError):
         raise ValueError(f"{file}: not a file of weights that can be read; take one such as latest_net_G.pth") from None
     if not all(isinstance(each, Tensor) for each in weights.values()):
-        raise ValueError(f"{file}: not a dictionary of tensors, as the reference's latest_net_G.pth is")
+        raise ValueError(
+            f"{file}: not a dictionary of tensors, as the reference's latest_net_G.pth is; take such a file"
+        )
     try:
         return build(weights)
     except ValueError as error:

@@ -57,7 +57,9 @@ def list_pictures(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.iterdir() if file.is_file())
     pictures = [file for file in files if file.suffix.lower() in EXTENSIONS]
     if not pictures:
-        raise DataError(f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {what_is_there(files)}")
+        raise DataError(
+            f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {what_is_there(files)}; take another"
+        )
     return pictures
 
 

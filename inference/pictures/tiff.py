@@ -43,7 +43,7 @@ def open_tiff(file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
         with tifffile.TiffFile(file) as tiff:
             return _picture(tiff, file, name, axes)
     except (*DAMAGE, MemoryError) as error:
-        raise DataError(f"{name}: damaged or not a TIFF ({error})") from None
+        raise DataError(f"{name}: damaged or not a TIFF, remove or replace it ({error})") from None
 
 
 def open_pages(file: Path) -> list[Picture]:

@@ -124,7 +124,9 @@ def _load(network: nn.Module, name: str, weights: str) -> None:
     state = {key: own[key] for key in own if key.startswith(tuple(f"{head}." for head in heads))} | dict(state)
     for key in {**own, **state}:
         if key not in own or key not in state or own[key].shape != state[key].shape:
-            raise ValueError(f"weights {weights} are not those of {name}: {key} is missing or of another shape")
+            raise ValueError(
+                f"weights {weights} are not those of {name}: {key} is missing or of another shape; take its own"
+            )
     network.load_state_dict(state)
 
 

@@ -74,7 +74,7 @@ class SideBySide(Pairs):
         if picture.width % 2:
             raise DataError(
                 f"{file}: {picture.width} pixels wide, which does not split into A and B of equal width; "
-                "was it made of two pictures side by side?"
+                "make it of two pictures side by side, or set the layout to another"
             )
         middle = picture.width // 2
         left, right = (picture.part(Box(0, start, picture.height, middle)) for start in (0, middle))
@@ -119,7 +119,7 @@ class TwoFolders(Pairs):
             for side in (self.files_a, self.files_b)
         )
         if a.size != b.size:
-            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}")
+            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}; make them alike")
         return a, b
 
 
@@ -135,7 +135,9 @@ def _refuse_alone(present: dict[str, Path], others: dict[str, Path], folder: Pat
         more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
         found = next(folder.glob(f"{glob.escape(alone[0])}.*"), None)
         instead = f"; {found.name} there is not a picture of {' '.join(EXTENSIONS)}" if found else ""
-        raise DataError(f"{present[alone[0]]}: no picture of this name in {folder}{more}{instead}")
+        raise DataError(
+            f"{present[alone[0]]}: no picture of this name in {folder}{more}{instead}; add it, or remove this one"
+        )
 
 
 def _refuse_same_names(files: list[Path]) -> None:
