@@ -1,7 +1,8 @@
-"""Small files that unpack to more than memory holds: tiles and strips of TIFF files."""
+"""Small TIFF files that unpack to more than memory holds, or never end."""
 
 import lzma
 import math
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,36 @@ import tifffile
 from inference.pictures.picture import most_pixels_at_once
 
 RATIO = 1032  # of deflate: how many bytes one byte unpacks to at most
+PAGES = 2**16  # of a file, at most
 MORE = "a tile or strip unpacks to more than the picture holds"
+
+
+def refuse_circles(tiff: tifffile.TiffFile) -> None:
+    """Require that the pages of a TIFF, each of which says where the next one is, come to an end.
+
+    tifffile follows them for ever.
+
+    Raises:
+        ValueError: a page is followed by one before it; or there are more than 65,536.
+    """
+    file, kind = tiff.filehandle, tiff.tiff
+    seen: set[int] = set()
+    place = kind.offsetsize  # of the first page's own place: after four bytes, or eight in a BigTIFF
+    while True:
+        file.seek(place)
+        offset = _number(kind.offsetformat, file.read(kind.offsetsize))
+        if offset in seen or len(seen) > PAGES:
+            raise ValueError("its pages have no end")
+        if not 0 < offset < file.size:
+            return
+        seen.add(offset)
+        file.seek(offset)
+        place = offset + kind.tagnosize + kind.tagsize * _number(kind.tagnoformat, file.read(kind.tagnosize))
+
+
+def _number(format: str, data: bytes) -> int:
+    """Return the number that bytes are, and 0 where they end before it."""
+    return int(struct.unpack(format, data)[0]) if len(data) == struct.calcsize(format) else 0
 
 
 def refuse_bombs(series: Any, smallest: int = 0) -> None:

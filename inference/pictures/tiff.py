@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import tifffile
 
-from inference.pictures.bombs import MORE, refuse_bomb, refuse_bombs, smallest_bomb
+from inference.pictures.bombs import MORE, refuse_bomb, refuse_bombs, refuse_circles, smallest_bomb
 from inference.pictures.picture import Array, DataError, Picture, by, refuse_larger, slices, upright
 from inference.sizes import Box
 
@@ -106,6 +106,7 @@ def _damage_named(name: str) -> Iterator[None]:
 
 
 def _picture(tiff: tifffile.TiffFile, file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
+    refuse_circles(tiff)
     if len(tiff.series) != 1:
         shapes = ", ".join(by(series.shape) for series in tiff.series[:4])
         raise DataError(

@@ -99,6 +99,23 @@ def test_a_tiff_that_claims_a_trillion_pixels_is_refused_before_they_are_decoded
         open_picture(tmp_path / "a.tif").read()
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_that_lead_back_to_the_first_are_refused(big: bool, tmp_path: Path) -> None:
+    """tifffile would follow them for ever."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 16, 16), np.uint8), photometric="minisblack", bigtiff=big)
+    assert open_picture(tmp_path / "a.tif", axes="cyx").channels == 3
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        first, last, format = tiff.pages[0].offset, tiff.pages[2].offset, tiff.tiff
+    body = bytearray((tmp_path / "a.tif").read_bytes())
+    (tags,) = struct.unpack_from(format.tagnoformat, body, last)
+    struct.pack_into(format.offsetformat, body, last + format.tagnosize + tags * format.tagsize, first)
+    (tmp_path / "a.tif").write_bytes(body)
+    with pytest.raises(DataError, match=r"a\.tif: damaged.*its pages have no end"):
+        open_picture(tmp_path / "a.tif", axes="cyx")
+    with pytest.raises(DataError, match="its pages have no end"):
+        open_upload(bytes(body), "cyx", Limits())
+
+
 def header_of(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
