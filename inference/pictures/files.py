@@ -3,6 +3,7 @@
 import math
 import os
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PILLOWS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # of its formats: others may start programs, as EPS does
+DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile, TokenError, zlib.error)
 
 File = Path | IO[bytes]
 
@@ -107,7 +109,7 @@ def open_picture(
         raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile, TokenError) as error:
+    except DAMAGE as error:
         raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
 
 
