@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from inference.checkpoints import read_checkpoint, run_of
+from inference.checkpoints import damage_named, read_checkpoint, run_of
 from inference.modes import PRESETS, InferenceMode, NormMode, Preset, as_mode, in_mode, recalibrate, run
 from inference.pictures import DataError, Picture, TooLargeError, list_pictures, open_picture, write_picture
 from inference.recipe import Network, Recipe, as_recipes, build, factory, from_recipes, recipe_of
@@ -22,6 +22,7 @@ __all__ = [
     "as_mode",
     "as_recipes",
     "build",
+    "damage_named",
     "factory",
     "from_recipes",
     "in_mode",

@@ -34,11 +34,14 @@ def jobs(inputs: Sequence[Path], out: Path) -> list[Job]:
         out: a folder; or for a single picture the file to write.
 
     Raises:
-        DataError: one of the inputs is not there, is no picture or holds none; or two would go to one place.
+        DataError: one of the inputs is not there, is no picture or holds none; ``out`` is a file, and not one to write;
+            or two would go to one place.
     """
     if len(inputs) == 1 and not inputs[0].is_dir() and out.suffix.lower() in EXTENSIONS:
         _require_picture(inputs[0])
         return [Job(inputs[0], out.with_suffix(""), out)]
+    if out.is_file():
+        raise DataError(f"{out}: a file, where a folder is written to; choose another place")
     several = sum(source.is_dir() for source in inputs) > 1
     found = []
     for source in inputs:
@@ -77,7 +80,7 @@ def _pictures(folder: Path, out: Path) -> Iterator[Path]:
     below = out.resolve() != folder.resolve() and folder.resolve() in out.resolve().parents
     outside = [file for file in files if not (below and out.resolve() in file.resolve().parents)]
     if not outside:
-        raise DataError(f"{folder}: no pictures in or below this folder (of {' '.join(EXTENSIONS)})")
+        raise DataError(f"{folder}: no pictures in or below this folder (of {' '.join(EXTENSIONS)}); take another")
     yield from outside
 
 

@@ -135,7 +135,7 @@ def factory(recipe: Mapping[str, Any], base: type[Built]) -> Callable[..., Built
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} cannot be imported ({error}); start the command where its module is") from None
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        raise ValueError(f"{path} is not a subclass of {base.__name__}")
+        raise ValueError(f"{path} is not a subclass of {base.__name__}, as it must be")
     return functools.partial(cls, **recipe.get("init_args", {}))
 
 

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import torch
 from torch import Tensor
@@ -53,11 +54,21 @@ def read_state_dict(file: str | Path) -> Mapping[str, Tensor]:
     if not Path(file).is_file():
         raise FileNotFoundError(f"weights must be a file; there is no {file}")
     try:
+        _refuse_compressed(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, IndexError, pickle.UnpicklingError) as error:  # IndexError: of some texts
-        raise ValueError(
-            f"weights {file} are not a file written by torch.save: {str(error).splitlines()[0]}"
-        ) from error
+    except Exception as error:  # a file that is none leads the reader anywhere
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if isinstance(error, pickle.UnpicklingError):  # of which torch says how to run its code all the same
+            reason = "it is damaged, or holds more than tensors"
+        raise ValueError(f"weights {file} are not a file written by torch.save: {reason}") from error
     if not isinstance(state, Mapping):
         raise ValueError(f"weights {file} must hold a state_dict; got {type(state).__name__}")
     return state
+
+
+def _refuse_compressed(file: str | Path) -> None:
+    """Refuse an archive whose parts are compressed: torch.save stores them as they are, and a bomb does not."""
+    if is_zipfile(file):
+        with ZipFile(file) as archive:
+            if any(part.compress_type != ZIP_STORED for part in archive.infolist()):
+                raise ValueError("its parts are compressed")

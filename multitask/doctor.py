@@ -6,10 +6,10 @@ from threading import Lock
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
 from inference import DataError
+from inference.configuration import read_yaml
 from inference.pictures import Picture
 from multitask.data import SceneData, collate
 from multitask.tasks import Task
@@ -43,7 +43,9 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None, html:
     """
     configuration = configuration_at(data, "multitask")
     if configuration is None:
-        raise DataError(f"{data}: no such run, and no such configuration; its tasks say what the targets are")
+        raise DataError(
+            f"{data}: no such run, and no such configuration; give one, whose tasks say what the targets are"
+        )
     module = data_of_config(configuration, SceneData, root)
     examination = Examination(module, tasks_of(configuration))
     samples: list[Examined] = []
@@ -76,7 +78,7 @@ def tasks_of(configuration: Path) -> dict[str, Task]:
         ValueError: there are none, or one cannot be built.
     """
     try:
-        recipes = yaml.safe_load(configuration.read_text(encoding="utf-8"))["model"]["tasks"]
+        recipes = read_yaml(configuration)["model"]["tasks"]
     except (KeyError, TypeError):
         raise ValueError(f"{configuration}: no tasks in it") from None
     parser = OneLineErrors(prog=str(configuration))

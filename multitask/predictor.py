@@ -234,7 +234,7 @@ def load(checkpoint: Path) -> MultiTask:
         ValueError: it cannot be read, or is not of several tasks.
     """
     if "tasks" not in read_checkpoint(checkpoint)["hyper_parameters"]:
-        raise ValueError(f"{checkpoint}: a checkpoint of another model than multitask")
+        raise ValueError(f"{checkpoint}: a checkpoint of another model than multitask; take one of its own")
     return MultiTask.load_from_checkpoint(checkpoint, map_location="cpu")
 
 

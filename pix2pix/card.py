@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-import yaml
-
+from inference.configuration import read_yaml
 from inference.export.card import model_card
 from pix2pix.trained import Loaded
 from training.metrics_file import FILE, Metrics
@@ -23,7 +22,7 @@ def card(trained: Loaded, run: Path | None, license: str, folder: Path) -> str:
     """
     data, metrics, samples = [], {}, None
     if run is not None:
-        options = yaml.safe_load((run / "config.yaml").read_text())["data"]["init_args"]
+        options = read_yaml(run / "config.yaml")["data"]["init_args"]
         data = [f"root: {Path(options['root']).name}", f"layout: {options['layout']['class_path']}"]
         metrics = Metrics(run / FILE).last("test/") if (run / FILE).is_file() else {}
         if pictures := sorted((run / "samples").glob("epoch_*.png")):

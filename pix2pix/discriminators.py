@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
 from inference import Network
-from pix2pix.layers import Norm, initialize, needs_bias, normalization
+from pix2pix.layers import Norm, initialize, needs_bias, normalization, require_channels
 
 
 class Discriminator(Network):
@@ -88,6 +88,7 @@ class PatchDiscriminator(Discriminator):
     ) -> None:
         if not 0 <= layers <= 6:
             raise ValueError(f"layers must be 0 (judges pixels) to 6; got {layers}")
+        require_channels(in_channels=in_channels, base_channels=base_channels)
         super().__init__(in_channels)
         self.smallest = 3 * 2**layers if layers else 1
         # (channels, kernel, stride) of every convolution; the first and the last have no norm.

@@ -116,7 +116,7 @@ def module_of(data: str, root: str | None) -> PairedImages:
     if configuration is not None:
         return data_of_config(configuration, PairedImages, root)
     if not place.is_dir():
-        raise DataError(f"{data}: no such folder, and no such configuration")
+        raise DataError(f"{data}: no such folder, and no such configuration; give one")
     layout = TwoFolders if (place / "A").is_dir() and (place / "B").is_dir() else SideBySide
     return PairedImages(place, layout, num_workers=0)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inference.lite0 import Lite0Features
+from losses.pretrained import read_state_dict
 
 INCEPTION, LITE0 = "inception", "efficientnet_lite0"
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # the file of torch-fidelity
@@ -48,6 +49,8 @@ class Inception:
         name, features = "inception-v3-compat", [str(self.num_features)]
         path = None if weights is None else str(weights)
         try:
+            if weights is not None:
+                read_state_dict(weights)  # refuses a file that holds code: torch-fidelity would run it
             self._network: nn.Module = NoTrainInceptionV3(name, features, path)
         except ModuleNotFoundError:
             raise ModuleNotFoundError("fid and kid need torch-fidelity: pip install -e '.[metrics]'") from None

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import Network
-from pix2pix.layers import Norm, initialize, needs_bias, normalization
+from pix2pix.layers import Norm, initialize, needs_bias, normalization, require_channels, require_dropout
 
 Upsampling = Literal["transposed", "resize"]
 
@@ -23,6 +23,7 @@ class Generator(Network):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
+        require_channels(in_channels=in_channels, out_channels=out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = stride
@@ -103,6 +104,8 @@ class UNetGenerator(Generator):
     ) -> None:
         if levels < 2:
             raise ValueError(f"levels must be at least 2; got {levels}")
+        require_channels(base_channels=base_channels)
+        require_dropout(dropout)
         super().__init__(in_channels, out_channels, stride=2**levels)
         channels = [base_channels * min(2**level, 8) for level in range(levels)]
         bias = needs_bias(norm)
@@ -180,6 +183,8 @@ class ResNetGenerator(Generator):
     ) -> None:
         if blocks < 1:
             raise ValueError(f"blocks must be at least 1; got {blocks}")
+        require_channels(base_channels=base_channels)
+        require_dropout(dropout)
         super().__init__(in_channels, out_channels, stride=4)
         c, bias = base_channels, needs_bias(norm)
 

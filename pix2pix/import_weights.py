@@ -1,14 +1,13 @@
 """``pix2pix import``: from weights that the reference implementation saved to a checkpoint."""
 
-import pickle
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import Tensor
 
+from losses.pretrained import read_state_dict
 from pix2pix.discriminators import Discriminator, PatchDiscriminator
 from pix2pix.generators import Generator
 from pix2pix.module import Pix2Pix
@@ -73,14 +72,16 @@ def import_weights(generator: str, out: str, discriminator: str | None = None, u
 
 def _read(file: Path, build: Callable[[Mapping[str, Tensor]], Built]) -> Built:
     """Build a network from a file of weights, with errors that name the file."""
+    if not file.exists():
+        raise ValueError(f"{file}: no such file")
     try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ValueError(f"{file}: no such file") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, TypeError):
+        weights = read_state_dict(file)
+    except (ValueError, OSError):
         raise ValueError(f"{file}: not a file of weights that can be read; take one such as latest_net_G.pth") from None
-    if not isinstance(weights, Mapping) or not all(isinstance(each, Tensor) for each in weights.values()):
-        raise ValueError(f"{file}: not a dictionary of tensors, as the reference's latest_net_G.pth is")
+    if not all(isinstance(each, Tensor) for each in weights.values()):
+        raise ValueError(
+            f"{file}: not a dictionary of tensors, as the reference's latest_net_G.pth is; take such a file"
+        )
     try:
         return build(weights)
     except ValueError as error:

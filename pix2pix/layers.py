@@ -1,4 +1,4 @@
-"""What generators and discriminators share: normalization by name, and initialization."""
+"""What generators and discriminators share: normalization by name, ranges of options, and initialization."""
 
 from typing import Literal
 
@@ -26,6 +26,27 @@ def normalization(norm: Norm, channels: int) -> nn.Module:
 def needs_bias(norm: Norm) -> bool:
     """Return whether a convolution before ``norm`` has a bias; the shift of batch norm makes one redundant."""
     return norm != "batch"
+
+
+def require_channels(**channels: int) -> None:
+    """Require numbers of channels, by their options' names, of at least 1.
+
+    Raises:
+        ValueError: one is less.
+    """
+    for name, value in channels.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1; got {value}")
+
+
+def require_dropout(dropout: float) -> None:
+    """Require a probability of dropout in [0, 1).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1); got {dropout}")
 
 
 def initialize(network: nn.Module) -> None:

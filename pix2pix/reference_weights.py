@@ -46,7 +46,9 @@ def build_generator(state_dict: Mapping[str, Tensor], unet_dropout: float = 0.5)
         dropout = RESNET_DROPOUT if second is not None and second.dim() == 4 else 0.0
         network = ResNetGenerator(in_channels, out_channels, base_channels, blocks, _norm(weights), dropout)
     else:
-        raise ValueError(f"no generator of the reference (unet_*, resnet_*blocks) has the entries {_some(weights)}")
+        raise ValueError(
+            f"no generator of the reference (unet_*, resnet_*blocks) has the entries {_some(weights)}; take others"
+        )
     load_reference_weights(network, weights)
     return network
 
@@ -65,7 +67,9 @@ def build_discriminator(state_dict: Mapping[str, Tensor]) -> Discriminator:
     weights = _without_prefixes(state_dict)
     convolutions = [name for name, tensor in weights.items() if name.endswith(".weight") and tensor.dim() == 4]
     if not {"model.0.weight", "net.0.weight"} & weights.keys():
-        raise ValueError(f"no discriminator of the reference (basic, n_layers, pixel) has the entries {_some(weights)}")
+        raise ValueError(
+            f"no discriminator of the reference (basic, n_layers, pixel) has the entries {_some(weights)}; take others"
+        )
     pixel = "net.0.weight" in weights
     base_channels, in_channels = _shape(weights, "net.0.weight" if pixel else "model.0.weight")
     layers = 0 if pixel else len(convolutions) - 2

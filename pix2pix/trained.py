@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from inference import build, read_checkpoint
+from inference import build, damage_named, read_checkpoint
 from inference.modes import InferenceMode
 from pix2pix.data.formats import PairFormats
 from pix2pix.generators import Generator
@@ -48,19 +48,19 @@ def load(checkpoint: Path) -> Loaded:
     content = read_checkpoint(checkpoint)
     parameters = content["hyper_parameters"]
     if "generator" not in parameters:
-        raise ValueError(f"{checkpoint}: a checkpoint of another model than pix2pix")
-    generator = build(parameters["generator"], Generator)
+        raise ValueError(f"{checkpoint}: a checkpoint of another model than pix2pix; take one of its own")
     prefix = "generator."
-    weights = {name[len(prefix) :]: value for name, value in content["state_dict"].items() if name.startswith(prefix)}
-    generator.load_state_dict(weights)
-    formats = (
-        PairFormats.of(content["data"])
-        if content.get("data")
-        else PairFormats.of_networks(generator.in_channels, generator.out_channels)
-    )
-    return Loaded(
-        generator.eval(), formats, InferenceMode(**parameters.get("inference", {})), content.get(RECALIBRATED, False)
-    )
+    with damage_named(checkpoint):
+        generator = build(parameters["generator"], Generator)
+        state = content["state_dict"].items()
+        generator.load_state_dict({name[len(prefix) :]: value for name, value in state if name.startswith(prefix)})
+        formats = (
+            PairFormats.of(content["data"])
+            if content.get("data")
+            else PairFormats.of_networks(generator.in_channels, generator.out_channels)
+        )
+        mode = InferenceMode(**parameters.get("inference", {}))
+    return Loaded(generator.eval(), formats, mode, content.get(RECALIBRATED, False))
 
 
 def require_recalibrated(mode: InferenceMode, recalibrated: bool) -> None:

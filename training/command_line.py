@@ -34,10 +34,11 @@ from training.checkpoint_io import AtomicCheckpointIO
 from training.configurations import checkpoint_in, with_configuration
 from training.data import ResumableData
 from training.doctor import Finding
-from training.failures import OneLineErrors, say
+from training.failures import OneLineErrors, refuse_not_finite, say
 from training.loggers import SaveRunConfig, wandb_loggers
 from training.metrics_file import continued_csv
 from training.model import Model
+from training.trainer_options import check_seed, check_trainer
 
 
 class CommandLine(LightningCLI, ABC):
@@ -101,6 +102,19 @@ class CommandLine(LightningCLI, ABC):
             run=args is None,  # otherwise another command only wants its options parsed
         )
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the options, and refuse numbers that are none."""
+        super().parse_arguments(parser, args)
+        command = self.config.get("subcommand")
+        options = self.config[command] if command else self.config
+        refuse_not_finite(options)
+        check_seed(options["seed_everything"])
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the command that runs, with the arguments that are no options; to set up the others takes time."""
+        return {name: arguments for name, arguments in LightningCLI.subcommands().items() if [name] == sys.argv[1:2]}
+
     @classmethod
     def run(cls, command: str, options: list[str]) -> None:
         """Run ``fit``, ``validate``, ``test`` or ``predict``.
@@ -129,6 +143,10 @@ class CommandLine(LightningCLI, ABC):
         if checkpoint is not None:
             parameters = dict(read_checkpoint(checkpoint)["hyper_parameters"])
             parameters.pop("_instantiator", None)
+            if not self.model_type.required_arguments() <= parameters.keys():
+                raise ValueError(
+                    f"{checkpoint}: a checkpoint of another model than {self.program}; take one of its own"
+                )
             for name in _named_options(sys.argv, "--model."):
                 if not _holds_recipe(parameters.get(name)):
                     parameters.pop(name, None)
@@ -164,6 +182,7 @@ class CommandLine(LightningCLI, ABC):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks, loggers and plugins of every run."""
         given = self.option("trainer")
+        check_trainer(given)
         strategy = given["strategy"]
         if strategy == "auto" and (given["devices"] != 1 or given["num_nodes"] != 1):
             strategy = self.strategy

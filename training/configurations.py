@@ -4,6 +4,7 @@ from importlib import util
 from pathlib import Path
 
 from inference import run_of
+from inference.configuration import read_yaml
 
 
 def with_configuration(options: list[str], program: str, demo: str) -> list[str]:
@@ -28,7 +29,21 @@ def with_configuration(options: list[str], program: str, demo: str) -> list[str]
         run = run_of(checkpoint) if checkpoint else None
         configuration = run / "config.yaml" if run else configurations_of(program) / f"{demo}.yaml"
         options = ["--config", str(configuration), *options]
+    check_configurations(options)
     return options
+
+
+def check_configurations(words: list[str]) -> None:
+    """Require that the YAML files among the words of a command line can be read as configurations.
+
+    Raises:
+        ValueError: one cannot; the line names it.
+    """
+    for word in words:
+        file = Path(word.partition("=")[2] if word.startswith("--") else word)
+        if file.suffix in (".yaml", ".yml") and file.is_file() and not isinstance(found := read_yaml(file), dict):
+            what = "is empty" if found is None else f"holds a {type(found).__name__}"
+            raise ValueError(f"{file}: {what}; a configuration must have keys such as model: and data:")
 
 
 def configurations_of(program: str) -> Path:

@@ -1,25 +1,22 @@
 """End a command that fails with one line."""
 
-import re
+import math
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import torch
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities import rank_zero_only
 
 from training.callbacks.last_checkpoint import Interrupted
+from training.wording import plain
 
 HINT = " (--debug shows where)"
-ABOUT_UNIONS = re.compile(  # what jsonargparse says around the reason, where an option may be one of several types
-    r"Does not validate against any of the Union subtypes"
-    r"|^\s*(Subtypes: .*|Errors:|Given value type: .*|Given value: Namespace\(.*)$"
-    r"|^\s*- Expected a (<class 'NoneType'>|path but \S+ either not accessible or invalid)",
-    re.MULTILINE,
-)
 
 
 @contextmanager
@@ -38,7 +35,7 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
     try:
         yield [word for word in words if word != "--debug"]
     except WrongUsage as error:
-        sys.stderr.write(f"{program}: error: {_one_line(error.message)} (--help names the options)\n")
+        sys.stderr.write(f"{program}: error: {plain(error.message)} (--help names the options)\n")
         sys.exit(2)
     except Interrupted as stop:
         say(f"\nstopped; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}")
@@ -46,7 +43,11 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
     except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
         if "--debug" in words:
             raise
-        sys.exit(f"{program}: error: {_one_line(error)}{HINT}")
+        sys.exit(f"{program}: error: {plain(error)}{HINT}")
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        if "--debug" in words:
+            raise
+        sys.exit(f"{program}: error: out of memory ({plain(error)}); take smaller pictures or batches{HINT}")
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: stopped\n")
         sys.exit(128 + signal.SIGINT)
@@ -80,6 +81,23 @@ def say(line: str) -> None:
     print(line)
 
 
-def _one_line(message: object) -> str:
-    line = " ".join(ABOUT_UNIONS.sub("", str(message)).split())
-    return re.sub(r"(^|: )(- )+", r"\1", line)
+def refuse_not_finite(value: Any, name: str = "") -> None:
+    """Require numbers in options that are finite: NaN and infinity mean a mistake, and pass many checks of ranges.
+
+    Args:
+        value: options, by their names.
+        name: what they belong to.
+
+    Raises:
+        WrongUsage: one is not.
+    """
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            refuse_not_finite(each, name if key == "init_args" else f"{name}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            refuse_not_finite(each, name)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise WrongUsage(f"{name} must be a finite number; got {value}")

@@ -54,7 +54,8 @@ class RunGallery(ABC):
         run = run_of(self.checkpoint)
         if run is None:
             raise DataError(
-                f"{self.checkpoint}: is not in the folder of its run, whose config.yaml says where the data are"
+                f"{self.checkpoint}: is not in the folder of its run, whose config.yaml says where the data are; "
+                "put it there"
             )
         self.run = run
         self.out = out
@@ -141,7 +142,9 @@ def checkpoint_of(source: Path) -> Path:
         for name in CHECKPOINTS:
             if (file := source / "checkpoints" / name).is_file():
                 return file
-        raise DataError(f"{source}: no run, as it has neither checkpoints/best.ckpt nor checkpoints/last.ckpt")
+        raise DataError(
+            f"{source}: no run, as it has neither checkpoints/best.ckpt nor checkpoints/last.ckpt; give one"
+        )
     if not source.is_file():
         raise DataError(f"{source}: no such file or folder")
     return source

@@ -1,5 +1,6 @@
 """The base of the applications' models, which are rebuilt from a checkpoint alone and draw their own output."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from inference import read_checkpoint
+from inference import damage_named, read_checkpoint
 from inference.picture_table import Better
 from training.data import ResumableData
 
@@ -88,6 +89,12 @@ class Model(pl.LightningModule, ABC):
         """Build the arguments of ``__init__`` that a checkpoint's hyperparameters hold as recipes."""
 
     @classmethod
+    def required_arguments(cls) -> set[str]:
+        """Return the arguments without which the model cannot be built; its checkpoints hold them."""
+        parameters = inspect.signature(cls).parameters.values()
+        return {each.name for each in parameters if each.default is each.empty}
+
+    @classmethod
     def load_from_checkpoint(
         cls,
         checkpoint_path: Any,
@@ -102,12 +109,26 @@ class Model(pl.LightningModule, ABC):
         Raises:
             ValueError: the file is not there, is not a checkpoint, or holds the recipe of a class that is not there.
         """
-        parts = cls.build_parts(read_checkpoint(Path(checkpoint_path))["hyper_parameters"])
-        # Not by Lightning's instantiator, which checkpoints name: it knows nothing of classes that have moved.
-        options = {"_instantiator": None, **parts, **kwargs}
-        return super().load_from_checkpoint(
-            checkpoint_path, map_location, hparams_file, strict, weights_only=weights_only, **options
-        )
+        content = read_checkpoint(Path(checkpoint_path))
+        with damage_named(checkpoint_path):
+            parts = cls.build_parts(content["hyper_parameters"])
+            # Not by Lightning's instantiator, which checkpoints name: it knows nothing of classes that have moved.
+            options = {"_instantiator": None, **parts, **kwargs}
+            return super().load_from_checkpoint(
+                checkpoint_path, map_location, hparams_file, strict, weights_only=weights_only, **options
+            )
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load weights; see torch's documentation.
+
+        Raises:
+            ValueError: they are those of another model.
+        """
+        try:
+            return super().load_state_dict(state_dict, strict, assign)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split("\n", 2)[1:2]).strip().partition(". ")[0][:160]
+            raise ValueError(f"the weights are those of another model ({reason}); take another checkpoint") from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what using the model has to know of the data that it was trained on."""

@@ -10,7 +10,8 @@ from typing import Any
 import docstring_parser
 
 from training.command_line import CommandLine
-from training.failures import OneLineErrors, one_line_failures
+from training.configurations import check_configurations
+from training.failures import OneLineErrors, one_line_failures, refuse_not_finite
 
 
 def run_command(program: str, name: str, target: str, options: list[str]) -> None:
@@ -24,6 +25,7 @@ def run_command(program: str, name: str, target: str, options: list[str]) -> Non
             tracebacks.
     """
     with one_line_failures(program, options) as words:
+        check_configurations(words)
         runs = pkgutil.resolve_name(target)
         if isinstance(runs, type) and issubclass(runs, CommandLine):
             _quiet_lightning()
@@ -52,7 +54,9 @@ def _run_function(function: Callable[..., None], prog: str, words: list[str]) ->
             parser.add_argument(f"--{name}", action="store_true", help=help_of[name])
             taken.add(name)
     parser.add_function_arguments(function, skip=taken, as_positional=False)
-    values = vars(parser.instantiate_classes(parser.parse_args(words)))
+    parsed = parser.parse_args(words)
+    refuse_not_finite(parsed)
+    values = vars(parser.instantiate_classes(parsed))
     function(**{name: value for name, value in values.items() if name != "config"})
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from torch import Tensor
 
 from inference import read_checkpoint, run_of
+from inference.configuration import read_yaml
 from training.data import ResumableData
-from training.failures import OneLineErrors
+from training.failures import OneLineErrors, refuse_not_finite
 
 Data = TypeVar("Data", bound=ResumableData[Any])
 
@@ -43,14 +43,16 @@ def data_of_config(file: Path, kind: type[Data], root: str | None = None) -> Dat
         WrongUsage: its options are not those of the data module.
     """
     try:
-        options = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
+        options = read_yaml(file)["data"]
         if root is not None:
             options["init_args"]["root"] = root
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+    except (KeyError, TypeError):
         raise ValueError(f"{file}: not a configuration with data") from None
     parser = OneLineErrors(prog=str(file))
     parser.add_argument("--data", type=kind)
-    data: Data = parser.instantiate_classes(parser.parse_object({"data": options})).data
+    parsed = parser.parse_object({"data": options})
+    refuse_not_finite(parsed)
+    data: Data = parser.instantiate_classes(parsed).data
     return data
 
 

@@ -10,6 +10,7 @@ import yaml
 from torch import nn
 
 from inference.checkpoints import run_of
+from inference.configuration import read_yaml
 
 SHOWN = ("model", "data", "trainer", "seed_everything")  # of a configuration: what made the model what it is
 
@@ -76,7 +77,7 @@ def run_configuration(checkpoint: Path) -> dict[str, Any] | None:
     run = run_of(checkpoint)
     if run is None:
         return None
-    configuration = yaml.safe_load((run / "config.yaml").read_text())
+    configuration = read_yaml(run / "config.yaml")
     return {name: _without_folders(configuration[name]) for name in SHOWN if name in configuration}
 
 

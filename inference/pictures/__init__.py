@@ -4,7 +4,6 @@ from inference.pictures.display import as_rgb, heat, paint, palette, shade, to_p
 from inference.pictures.files import (
     EXTENSIONS,
     File,
-    TooLargeError,
     ending_for,
     list_pictures,
     open_picture,
@@ -12,7 +11,7 @@ from inference.pictures.files import (
     write_picture,
 )
 from inference.pictures.format import NaN, PictureFormat, Window, shown_range
-from inference.pictures.picture import Array, DataError, Picture, sizes_differ, slices
+from inference.pictures.picture import Array, DataError, Picture, TooLargeError, refuse_larger, sizes_differ, slices
 from inference.pictures.sheet import sheet
 from inference.pictures.tiff import Axes, open_pages
 
@@ -35,6 +34,7 @@ __all__ = [
     "open_picture",
     "paint",
     "palette",
+    "refuse_larger",
     "shade",
     "sheet",
     "shown_range",

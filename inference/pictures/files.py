@@ -3,19 +3,20 @@
 import math
 import os
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError  # of NPY headers
 from typing import IO, Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from inference.pictures.picture import Array, DataError, Picture, by
+from inference.pictures.picture import Array, DataError, Picture, TooLargeError, by, refuse_larger
 from inference.pictures.png import FASTEST, is_deep, read_deep_png, write_deep_png
 from inference.pictures.tiff import (
     ORIENTATION,
@@ -23,7 +24,7 @@ from inference.pictures.tiff import (
     MissingCodecError,
     axes_of,
     open_tiff,
-    refuse_bombs,
+    refuse_bombs_in,
     turned,
     write_tiff,
 )
@@ -42,12 +43,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PILLOWS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # of its formats: others may start programs, as EPS does
+DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile, TokenError, zlib.error)
 
 File = Path | IO[bytes]
-
-
-class TooLargeError(DataError):
-    """A picture has more pixels than may be read."""
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -61,7 +59,9 @@ def list_pictures(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.iterdir() if file.is_file())
     pictures = [file for file in files if file.suffix.lower() in EXTENSIONS]
     if not pictures:
-        raise DataError(f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {what_is_there(files)}")
+        raise DataError(
+            f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {what_is_there(files)}; take another"
+        )
     return pictures
 
 
@@ -109,7 +109,7 @@ def open_picture(
         raise DataError(f"{name}: not a picture in a format that can be read; remove or replace it") from None
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, BadZipFile, TokenError) as error:
+    except DAMAGE as error:
         raise DataError(f"{name}: damaged, remove or replace it ({' '.join(str(error).split())})") from None
 
 
@@ -134,7 +134,7 @@ def _open_tiff(file: File, name: str, axes: Axes, most_pixels: int | None) -> Pi
         picture = open_tiff(file, name, axes)
         _refuse_larger((*picture.size, picture.channels), most_pixels, name)
         if most_pixels is not None and not isinstance(file, Path):
-            refuse_bombs(file, name, 4 * most_pixels)
+            refuse_bombs_in(file, name, 4 * most_pixels)
         return picture
     except MissingCodecError:
         # Pillow has some of these codecs; what it would drop is refused.
@@ -170,7 +170,9 @@ def _open_image(file: File, name: str) -> ImageFile:
 def _open_array(file: File, name: str, axes: Axes, most_pixels: int | None) -> Picture:
     if most_pixels is not None and not isinstance(file, Path):
         _refuse_larger(_shape_of_npy(file), most_pixels, name)
-    loaded = np.load(file, mmap_mode="r" if isinstance(file, Path) and file.suffix == ".npy" else None)
+    if isinstance(file, Path) and is_zipfile(file):
+        _refuse_large_archive(file, name)
+    loaded = np.load(file, mmap_mode="r" if isinstance(file, Path) else None)
     if not isinstance(loaded, np.ndarray):
         with loaded:
             if len(loaded.files) != 1:
@@ -189,11 +191,25 @@ def _open_array(file: File, name: str, axes: Axes, most_pixels: int | None) -> P
 
 def _shape_of_npy(file: IO[bytes]) -> tuple[int, ...]:
     """Return the shape that an open NPY file declares, and go back to its start."""
-    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-    version, _ = np.lib.format.read_magic(file)
-    shape, _, _ = read[min(version, 2)](file)
+    shape, _ = _header_of_npy(file)
     file.seek(0)
     return shape
+
+
+def _header_of_npy(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    version, _ = np.lib.format.read_magic(file)
+    shape, _, dtype = read[min(version, 2)](file)
+    return shape, dtype
+
+
+def _refuse_large_archive(file: Path, name: str) -> None:
+    """Require that the arrays of an NPZ file are not larger than what may be decoded at once: they are read whole."""
+    with ZipFile(file) as archive:
+        for part in archive.namelist():
+            with archive.open(part) as opened:
+                shape, dtype = _header_of_npy(opened)
+            refuse_larger((*shape, dtype.itemsize), name)  # float32 of one channel counts as one pixel
 
 
 def ending_for(dtype: np.dtype[Any], channels: int) -> str:

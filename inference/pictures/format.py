@@ -176,5 +176,6 @@ def _gray(colors: Array) -> Array:
 def _classes(array: Array, count: int, name: str) -> Array:
     wrong = (array < 0) | (array >= count)
     if wrong.any():
-        raise DataError(f"{name}: class {array[wrong][0]} does not exist, there are {count}, numbered from 0")
+        known = f"there are {count}, numbered from 0; correct it, or take more classes"
+        raise DataError(f"{name}: class {array[wrong][0]} does not exist, {known}")
     return array.astype(np.uint8)

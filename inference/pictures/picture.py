@@ -1,5 +1,7 @@
 """Pictures as they are: an array with its dtype, height x width x channels, read whole or in part."""
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from inference.sizes import Box
 
 Array = NDArray[Any]
 DTYPES = ("bool", "uint8", "uint16", "int16", "float32")  # what pictures may hold
+LIMIT, MEGAPIXELS = "PICTURE_MEGAPIXELS", "1000"  # the variable of the environment, and what it is by default
 COLOR_SPACES = ("CMYK", "YCbCr", "LAB", "HSV")  # of Pillow's modes: what the numbers mean would be a guess
 
 
@@ -23,6 +26,42 @@ class DataError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message.rpartition(f"{__name__}.DataError: ")[2].strip())
+
+
+class TooLargeError(DataError):
+    """A picture has more pixels than may be read."""
+
+
+def most_pixels_at_once() -> float:
+    """Return how many pixels may be decoded at once: ``PICTURE_MEGAPIXELS`` of the environment, or a billion.
+
+    Raises:
+        DataError: the variable holds no number above 0.
+    """
+    given = os.environ.get(LIMIT, MEGAPIXELS)
+    try:
+        megapixels = float(given)
+    except ValueError:
+        megapixels = math.nan
+    if not megapixels > 0:
+        raise DataError(f"{LIMIT} must be a number above 0; got {given!r}")
+    return megapixels * 1e6
+
+
+def refuse_larger(shape: tuple[int, ...], name: str) -> None:
+    """Require no more pixels than may be decoded at once; four channels count as one.
+
+    Args:
+        shape: height, width and channels.
+        name: what messages call the picture.
+
+    Raises:
+        TooLargeError: there are more.
+    """
+    pixels = math.prod(shape[:2]) * max(math.prod(shape[2:]) / 4, 1)
+    if pixels > (most := most_pixels_at_once()):
+        limit = f"more than {most / 1e6:g} megapixels at once"
+        raise TooLargeError(f"{name}: {by(shape)}, {limit}; cut it, or raise {LIMIT} of the environment")
 
 
 class Picture:
@@ -135,8 +174,11 @@ class Picture:
 
         Raises:
             DataError: it cannot be read.
+            TooLargeError: it has more pixels than may be decoded at once.
         """
-        part = self._read_box(box or Box(0, 0, self.height, self.width))
+        box = box or Box(0, 0, self.height, self.width)
+        refuse_larger((box.height, box.width, self.channels), self.name)
+        part = self._read_box(box)
         return np.array(part, dtype=self.dtype, order="C")
 
     def part(self, box: Box) -> "Picture":

@@ -12,18 +12,14 @@ from typing import IO, Any, Literal
 import numpy as np
 import tifffile
 
-from inference.pictures.picture import Array, DataError, Picture, by, slices, upright
+from inference.pictures.bombs import MORE, refuse_bomb, refuse_bombs, refuse_circles, smallest_bomb
+from inference.pictures.picture import Array, DataError, Picture, by, refuse_larger, slices, upright
 from inference.sizes import Box
 
 Axes = Literal["auto", "yxc", "cyx"]
 TILE = 512  # of the files that are written in parts
 ORIENTATION = 274  # the number of the TIFF tag
 DAMAGE = (tifffile.TiffFileError, struct.error, zlib.error, lzma.LZMAError, ArithmeticError, LookupError, TypeError)
-UNPACKERS: dict[int, Callable[[], Any]] = {
-    tifffile.COMPRESSION.ADOBE_DEFLATE: zlib.decompressobj,
-    tifffile.COMPRESSION.DEFLATE: zlib.decompressobj,
-    tifffile.COMPRESSION.LZMA: lzma.LZMADecompressor,
-}
 KNOWN = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
 
 
@@ -47,7 +43,7 @@ def open_tiff(file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
         with tifffile.TiffFile(file) as tiff:
             return _picture(tiff, file, name, axes)
     except (*DAMAGE, MemoryError) as error:
-        raise DataError(f"{name}: damaged or not a TIFF ({error})") from None
+        raise DataError(f"{name}: damaged or not a TIFF, remove or replace it ({error})") from None
 
 
 def open_pages(file: Path) -> list[Picture]:
@@ -78,7 +74,7 @@ def open_pages(file: Path) -> list[Picture]:
     return [Picture((*whole.size, 1), whole.dtype, reader(index), name) for index in range(pages)]
 
 
-def refuse_bombs(file: IO[bytes], name: str, most: int) -> None:
+def refuse_bombs_in(file: IO[bytes], name: str, most: int) -> None:
     """Require that the tiles and strips of a TIFF unpack to no more than what they are to hold.
 
     They are unpacked whole, however much that is, when they are read.
@@ -94,22 +90,9 @@ def refuse_bombs(file: IO[bytes], name: str, most: int) -> None:
     file.seek(0)
     with _damage_named(name), tifffile.TiffFile(file) as tiff:
         series: Any = tiff.series[0]
-        numbers = math.prod(series.keyframe.chunks)
-        limit = 2 * numbers * series.dtype.itemsize
-        if numbers > most or any(size > limit for size in _unpacked_sizes(series, limit + 1)):
-            raise DataError(f"{name}: a tile or strip unpacks to more than the picture holds; save it again")
-
-
-def _unpacked_sizes(series: Any, most: int) -> Iterator[int]:
-    """Yield how many bytes the tiles and strips of a series unpack to, counted up to ``most``."""
-    unpacker = UNPACKERS.get(series.keyframe.compression)
-    if unpacker is None:
-        return
-    file = series.parent.filehandle
-    for page in series.pages:
-        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
-            file.seek(offset)
-            yield len(unpacker().decompress(file.read(length), most))
+        if math.prod(series.keyframe.chunks) > most:
+            raise ValueError(MORE)
+        refuse_bombs(series)
 
 
 @contextmanager
@@ -123,6 +106,7 @@ def _damage_named(name: str) -> Iterator[None]:
 
 
 def _picture(tiff: tifffile.TiffFile, file: Path | IO[bytes], name: str, axes: Axes) -> Picture:
+    refuse_circles(tiff)
     if len(tiff.series) != 1:
         shapes = ", ".join(by(series.shape) for series in tiff.series[:4])
         raise DataError(
@@ -144,6 +128,7 @@ def _picture(tiff: tifffile.TiffFile, file: Path | IO[bytes], name: str, axes: A
         if not isinstance(file, Path):
             file.seek(0)
         with _damage_named(name), tifffile.TiffFile(file) as tiff:
+            refuse_larger(tiff.series[0].keyframe.chunks, f"{name}, a tile or strip")
             return _read(tiff.series[0], order, box)
 
     picture = Picture(shape, series.dtype, read_box, name)
@@ -200,6 +185,7 @@ def _read(series: Any, order: tuple[int, int, int], box: Box) -> Array:
         array = np.concatenate([_read_tiles(page, each, box) for each in series.pages], 2)
     else:
         mapped = page.is_memmappable and series.dataoffset is not None and series.parent.filehandle.is_file
+        refuse_bombs(series, smallest_bomb())
         whole = series.asarray(out="memmap" if mapped else None)
         array = (whole[..., None] if whole.ndim == 2 else whole).transpose(order)[slices(box)]
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
@@ -218,12 +204,14 @@ def _read_tiles(layout: Any, page: Any, box: Box) -> Array:
     height, width = layout.chunks[:2]
     bottom, right = box.top + box.height, box.left + box.width
     part = np.zeros((box.height, box.width, layout.samplesperpixel), layout.dtype)
-    file = layout.parent.filehandle
+    file, smallest = layout.parent.filehandle, smallest_bomb()
     for row in range(box.top // height, -(-bottom // height)):
         for column in range(box.left // width, -(-right // width)):
             index = row * layout.chunked[1] + column
             file.seek(page.dataoffsets[index])
             encoded = file.read(page.databytecounts[index])
+            if len(encoded) >= smallest:
+                refuse_bomb(layout, encoded)
             tile = layout.decode(encoded, index, jpegtables=layout.jpegtables)[0]
             if tile is None:  # left out of the file, as all of it is 0
                 continue

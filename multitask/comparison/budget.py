@@ -8,6 +8,7 @@ from typing import Literal
 
 import yaml
 
+from inference.configuration import read_yaml
 from training import Metrics
 from training.comparison.run import Config, Run, with_callback
 from training.comparison.schedule import gpus_of_jobs, threads_of_each, visible_gpus
@@ -37,7 +38,7 @@ def steps_in_same_time(out: Path, variants: Mapping[str, Config], jobs: int) -> 
         ValueError: a run fails, or is too short to be measured.
     """
     file = out / "steps.yaml"
-    known = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    known = read_yaml(file) if file.is_file() else {}
     for name, config in variants.items():
         if name not in known:
             seconds, steps = measure(Run("multitask", out, name, 0, config), jobs)

@@ -44,7 +44,8 @@ def read_coco(file: Path) -> dict[str, list[Box]]:
 def _known(file: Path, known: dict[Any, Any], key: str, annotation: dict[str, Any]) -> Any:
     if annotation[key] not in known:
         raise DataError(
-            f"{file}: annotation {annotation.get('id')} has the {key} {annotation[key]}, which is not listed"
+            f"{file}: annotation {annotation.get('id')} has the {key} {annotation[key]}, which is not listed; "
+            "correct one of them"
         )
     return known[annotation[key]]
 

@@ -1,6 +1,7 @@
 """Read and check one file of a scene: pictures whose values are colors, classes, depths or normals, and arrays."""
 
 from pathlib import Path
+from tokenize import TokenError  # of NPY headers
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 from torchvision import tv_tensors
 
 from inference import DataError, Picture, open_picture
-from inference.pictures import File, PictureFormat
+from inference.pictures import Array, File, PictureFormat, refuse_larger
 from multitask.data.scenes import NormalMap
 
 IMAGE = PictureFormat(channels=3)  # what encoders take
@@ -73,11 +74,12 @@ def read_array(path: Path, channels: int) -> Tensor:
     NaN and infinity become 0: unknown.
     """
     try:
-        array = np.load(path, allow_pickle=False)
+        array: Array = np.lib.format.open_memmap(path, mode="r")  # which reads no pickle, and no more than there is
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, TokenError) as error:
         raise DataError(f"{path} is no array of numpy's: {error}") from None
+    refuse_larger(array.shape, str(path))
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[2] != channels or array.dtype.kind not in "fiub":
         expected = f"numbers of the shape H x W x {channels}"

@@ -61,7 +61,7 @@ class Folders(Scenes):
         images = self.files["image"]
         for file, listed in (boxes, self.boxes), (classes, self.classes):
             if file.exists() and not listed.keys() & images.keys():
-                raise DataError(f"{file} lists none of the pictures in {self.folder / 'image'}")
+                raise DataError(f"{file} lists none of the pictures in {self.folder / 'image'}; correct their names")
         for files in self.files.values():
             for name in files.keys() - images.keys():
                 raise DataError(f"{files[name]}: there is no picture of this name in {self.folder / 'image'}")
@@ -134,4 +134,5 @@ def _read_classes(file: Path) -> dict[str, int]:
             return {Path(row["name"]).stem: int(row["class"]) for row in rows}
         except (KeyError, TypeError, ValueError) as error:
             expected = "columns name and class, a whole number in each row of class"
-            raise DataError(f"{file}, line {rows.line_num}: expected {expected}; {error!r}") from None
+            reason = "no text in UTF-8" if isinstance(error, UnicodeDecodeError) else repr(error)
+            raise DataError(f"{file}, line {rows.line_num}: expected {expected}; {reason}") from None

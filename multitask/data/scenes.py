@@ -79,7 +79,8 @@ def check_scene(scene: Scene, where: str) -> None:
     height, width = image.shape[-2:]
     for name, target in scene.items():
         if isinstance(target, tv_tensors.Mask) and target.shape[-2:] != (height, width):
-            raise DataError(f"{where}: {name} is {_by(target.shape[-2:])} pixels and the image {height} x {width}")
+            sizes = f"{name} is {_by(target.shape[-2:])} pixels and the image {height} x {width}"
+            raise DataError(f"{where}: {sizes}; make them alike")
         if isinstance(target, DepthMap | InverseDepthMap) and not torch.gt(target, 0).any():
             raise DataError(f"{where}: {name} has no value above 0; unknown depth is 0, or leave the map out")
         if isinstance(target, tv_tensors.BoundingBoxes):

@@ -10,6 +10,8 @@ from inference.lite0 import LITE0, packaged_weights
 from losses.pretrained import read_state_dict
 from multitask.encoders.encoder import Encoder, Normalize
 
+OF_WEIGHTS = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay")  # options of create_model
+
 
 class TimmEncoder(Encoder):
     """A network of timm without its classifier: ResNets, EfficientNets, ConvNeXts, transformers and hundreds more.
@@ -87,6 +89,9 @@ def fix_padding(network: nn.Module) -> None:
 
 def _create(name: str, options: Mapping[str, Any]) -> Any:
     """Build a network of timm, with its classifier, from scratch."""
+    for option in OF_WEIGHTS:
+        if option in options:
+            raise ValueError(f"options: {option} is timm's way to load weights; give the option weights instead")
     try:
         import timm
     except ModuleNotFoundError as error:
@@ -119,7 +124,9 @@ def _load(network: nn.Module, name: str, weights: str) -> None:
     state = {key: own[key] for key in own if key.startswith(tuple(f"{head}." for head in heads))} | dict(state)
     for key in {**own, **state}:
         if key not in own or key not in state or own[key].shape != state[key].shape:
-            raise ValueError(f"weights {weights} are not those of {name}: {key} is missing or of another shape")
+            raise ValueError(
+                f"weights {weights} are not those of {name}: {key} is missing or of another shape; take its own"
+            )
     network.load_state_dict(state)
 
 

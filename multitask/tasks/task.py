@@ -1,5 +1,6 @@
 """The base of the tasks: a head on the shared features, a loss, metrics, and a drawing."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,8 @@ class Task(Network):
         super().__init__()
         if width < 1:
             raise ValueError(f"width must be at least 1; got {width}")
+        if not re.fullmatch(r"\w[\w.-]*", target):  # files and folders of predictions are called so
+            raise ValueError(f"target must begin with a letter or digit, and be of these and _ . -; got {target!r}")
         self.target = target
         self.width = width
 

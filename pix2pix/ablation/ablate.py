@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
 from torch import Tensor
 
+from inference.configuration import read_yaml
 from pix2pix.ablation.page import Found, Page, write_page
 from pix2pix.ablation.scores import SIDE, ClassOf, Judge
 from pix2pix.data import PairedImages
@@ -47,7 +47,7 @@ def ablate(
             raise ValueError(f"{name} must be at least 1; got {value}")
     page.check(variants)
     file = out / FILE
-    before = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    before = read_yaml(file) if file.is_file() else {}
     claim(out, before | dict(variants), variants, OTHER)  # others may be there: a table may grow
     runs = [Run("pix2pix", out, name, seed, config) for seed in range(seeds) for name, config in variants.items()]
     train_all(runs, jobs, len(runs))

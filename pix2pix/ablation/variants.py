@@ -37,8 +37,10 @@ def check_names(variants: Options) -> None:
     if not variants:
         raise ValueError("variants must be at least one, such as {L1: {model: {weights: {gan: 0}}}}")
     for name, changes in variants.items():
-        if not re.fullmatch(r"[\w+.-]+", name):
-            raise ValueError(f"variants: a name must be of letters, digits and _ + . -; got {name!r}")
+        if not re.fullmatch(r"\w[\w+.-]*", name):
+            raise ValueError(
+                f"variants: a name must begin with a letter or digit, and be of these and _ + . -; got {name!r}"
+            )
         if changes is not None and not isinstance(changes, Mapping):
             raise ValueError(f"variants: {name} must be options that change; got {changes!r}")
 

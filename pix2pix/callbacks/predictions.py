@@ -20,7 +20,7 @@ class PredictionWriter(BasePredictionWriter):
     Pixels that are unknown in a pair are NaN, where a translation can be.
 
     Raises:
-        DataError: two pairs have one name.
+        DataError: two pairs have one name, or it would lead out of the folder.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,10 @@ class PredictionWriter(BasePredictionWriter):
         assert isinstance(pl_module, Pix2Pix)
         self.folder.mkdir(parents=True, exist_ok=True)
         for index, (name, output) in enumerate(zip(batch["name"], prediction, strict=True)):
+            if Path(name).name != name or name.startswith("."):
+                raise DataError(
+                    f"a pair is called {name!r}, which is no name of a file: its layout must name it otherwise"
+                )
             array = pl_module.formats.target.to_array(output)
             if "known" in batch and array.dtype.kind == "f":
                 array[~batch["known"][index, 0].cpu().numpy()] = np.nan

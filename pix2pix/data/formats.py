@@ -132,7 +132,9 @@ class PairFormats(NamedTuple):
             if picture.dtype.name == format.dtype or format.labels is not None:
                 continue
             if written or "float" in picture.dtype.name + format.dtype or format.window is not None:
-                raise DataError(f"{picture.name}: {picture.dtype}, where the training pictures hold {format.dtype}")
+                raise DataError(
+                    f"{picture.name}: {picture.dtype}, where the training pictures hold {format.dtype}; save them alike"
+                )
 
     def describe(self) -> list[str]:
         """Return a line for each side whose window is not the whole range of its integers."""
@@ -189,7 +191,7 @@ def _spread(size: tuple[int, int], across: int) -> list[Box]:
 def _percentiles(numbers: Array, side: str) -> Window:
     finite = numbers[np.isfinite(numbers)]
     if not finite.size:
-        raise DataError(f"{side}_window: the training pictures hold no finite number")
+        raise DataError(f"{side}_window: the training pictures hold no finite number; replace them")
     low, high = (float(value) for value in np.percentile(finite, PERCENTILES))
     if not low < high:
         raise DataError(f"{side}_window: almost all numbers of the training pictures are {low:g}; set the window")

@@ -41,7 +41,7 @@ def pair(a: str, b: str, out: str) -> None:
         written += 1
     names = len(files_a.keys() | files_b.keys())
     if not written:
-        raise DataError(f"{out}: nothing written, all {names} names were skipped")
+        raise DataError(f"{out}: nothing written, all {names} names were skipped; rename pictures that belong together")
     print(f"{written} pairs written to {out}, {names - written} skipped")
 
 
@@ -54,7 +54,7 @@ def _by_name(folder: Path) -> dict[Path, list[Path]]:
         if file.suffix.lower() in EXTENSIONS:
             names.setdefault(file.relative_to(folder).with_suffix(""), []).append(file)
     if not names:
-        raise DataError(f"{folder}: no pictures in or below this folder (of {' '.join(EXTENSIONS)})")
+        raise DataError(f"{folder}: no pictures in or below this folder (of {' '.join(EXTENSIONS)}); take another")
     return names
 
 

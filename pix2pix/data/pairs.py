@@ -77,7 +77,7 @@ class SideBySide(Pairs):
         if picture.width % 2:
             raise DataError(
                 f"{file}: {picture.width} pixels wide, which does not split into A and B of equal width; "
-                "was it made of two pictures side by side?"
+                "make it of two pictures side by side, or set the layout to another"
             )
         middle = picture.width // 2
         left, right = (picture.part(Box(0, start, picture.height, middle)) for start in (0, middle))
@@ -126,7 +126,7 @@ class TwoFolders(Pairs):
             for side in (self.files_a, self.files_b)
         )
         if a.size != b.size:
-            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}")
+            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}; make them alike")
         return a, b
 
 
@@ -169,7 +169,7 @@ def _alone(present: Mapping[str, Path], others: Mapping[str, Path], folder: Path
         elif file := lower.get(name.lower()):
             instead = f"; {file.name} there is written otherwise, give both the same letters"
         else:
-            instead = ""
+            instead = "; add it, or remove this one"
         sentences.append(f"{present[name]}: no picture of this name in {folder}{instead}")
     return sentences
 

@@ -30,25 +30,29 @@ class Parquet(Pairs):
         pattern = re.compile(rf"{re.escape(split)}([-_.].*)?\.parquet")
         files = sorted(file for file in root.rglob("*.parquet") if pattern.fullmatch(file.name))
         if not files:
-            raise DataError(f"{root}: no file {split}.parquet or {split}-*.parquet in or below this folder")
+            raise DataError(
+                f"{root}: no file {split}.parquet or {split}-*.parquet in or below this folder; rename yours"
+            )
         try:
             schema = parquet.read_schema(files[0])
             pictures = [field.name for field in schema if _holds_pictures(arrow, field.type)]
             columns = _choose(files[0], pictures, schema.names, column_a, column_b)
             table = arrow.concat_tables(parquet.read_table(file, columns=columns) for file in files)
         except (arrow.ArrowException, OSError) as error:
-            raise DataError(f"{files[0]}: damaged or no parquet file ({str(error).splitlines()[0]})") from None
+            raise DataError(
+                f"{files[0]}: damaged or no parquet file, replace it ({str(error).splitlines()[0]})"
+            ) from None
         self.columns = [_encoded(arrow, table[column]) for column in columns]
         self.names = [f"{split}-{row:06}" for row in range(len(table))]
         if not self.names:
-            raise DataError(f"{files[0]}: no rows")
+            raise DataError(f"{files[0]}: no rows; take another file")
 
     def read(self, index: int) -> tuple[Picture, Picture]:
         """Decode the two pictures of one row."""
         name = self.names[index]
         a, b = (open_picture(io.BytesIO(column[index].as_py() or b""), name) for column in self.columns)
         if a.size != b.size:
-            raise DataError(f"{name}: A has {sizes_differ(a, b)} as B")
+            raise DataError(f"{name}: A has {sizes_differ(a, b)} as B; make them alike")
         return a, b
 
 
@@ -67,7 +71,9 @@ def _encoded(arrow: Any, column: Any) -> Any:
 def _choose(file: Path, pictures: list[str], present: list[str], a: str | None, b: str | None) -> list[str]:
     for column in (a, b):
         if column is not None and column not in pictures:
-            raise DataError(f"{file}: no pictures in a column {column!r}; its columns are {', '.join(present)}")
+            raise DataError(
+                f"{file}: no pictures in a column {column!r}; take one of its columns, {', '.join(present)}"
+            )
     others = [column for column in pictures if column not in (a, b)]
     chosen = [column if column is not None else (others.pop(0) if others else None) for column in (a, b)]
     if None in chosen:

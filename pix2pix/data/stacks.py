@@ -36,7 +36,7 @@ class Stacks(Pairs):
             pair = files.files_a[0][name], files.files_b[0][name]
             count, others = (len(open_pages(file)) for file in pair)
             if count != others:
-                raise DataError(f"{pair[0]}: {count} pages, and {pair[1]} has {others}")
+                raise DataError(f"{pair[0]}: {count} pages, and {pair[1]} has {others}; make them alike")
             self.names += [f"{name}-{index:04}" for index in range(count)]
             self._slices += [(pair, index) for index in range(count)]
 
@@ -46,7 +46,7 @@ class Stacks(Pairs):
         pages, others = (open_pages(file) for file in files)
         a, b = with_neighbors(pages, page, self.neighbors), others[page]
         if a.size != b.size:
-            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}")
+            raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}; make them alike")
         return a, b
 
 

@@ -84,8 +84,8 @@ def test_what_is_not_such_a_class_has_no_recipe(value: object) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("os.system", r"^os\.system is not a subclass of Network$"),
-        ("torch.nn.Linear", r"^torch\.nn\.Linear is not a subclass of Network$"),
+        ("os.system", r"^os\.system is not a subclass of Network, as it must be$"),
+        ("torch.nn.Linear", r"^torch\.nn\.Linear is not a subclass of Network, as it must be$"),
         ("nowhere.Layer", r"^nowhere\.Layer cannot be imported \(No module named 'nowhere'\); start the command where"),
         ("torch.nn.Nothing", r"^torch\.nn\.Nothing cannot be imported"),
     ],

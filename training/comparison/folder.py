@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from inference.configuration import read_yaml
+
 FILE = "config.yaml"
 
 
@@ -22,7 +24,7 @@ def claim(out: Path, configuration: Mapping[str, Any], defaults: Mapping[str, An
         ValueError: the folder holds the runs of another configuration.
     """
     file = out / FILE
-    if file.is_file() and {**defaults, **yaml.safe_load(file.read_text())} != dict(configuration):
+    if file.is_file() and {**defaults, **(read_yaml(file) or {})} != dict(configuration):
         raise ValueError(f"{out} {remedy}; take another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(dict(configuration), sort_keys=False))

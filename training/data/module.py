@@ -1,5 +1,6 @@
 """The base of the data modules, whose batches a resumed run continues as if it had never stopped."""
 
+import os
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from training.data.sampling import EpochBatchSampler, resume_position, run_seed,
 Split = Literal["train", "val", "test"]
 OnBadSample = Literal["raise", "skip"]
 L = TypeVar("L", bound=Layout)
+WORKERS = 16  # processes for each core, at most: more only take memory
 
 
 class EpochDataset(Dataset[Any], ABC, Generic[L]):
@@ -80,7 +82,7 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         root: the data set's folder.
         layout: how the samples lie in it: a class, or a function, that is called with the root and the name of a split.
         batch_size: samples in a batch, for each process, at least 1.
-        num_workers: processes that load samples, at least 0; 0 loads them in the main one.
+        num_workers: processes that load samples, from 0 to 16 for each core; 0 loads them in the main one.
         train_split: the split that is trained on.
         val_split: the split that chooses the best checkpoint.
         test_split: the split of ``test`` and ``predict``.
@@ -106,6 +108,8 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         for name, value, smallest in ("batch_size", batch_size, 1), ("num_workers", num_workers, 0):
             if value < smallest:
                 raise ValueError(f"{name} must be at least {smallest}; got {value}")
+        if num_workers > (most := WORKERS * (os.cpu_count() or 1)):
+            raise ValueError(f"num_workers must be at most {most}, {WORKERS} for each core; got {num_workers}")
         self.root = None if root is None else Path(root)
         self.batch_size = batch_size
         self.num_workers = num_workers

@@ -214,7 +214,7 @@ def test_missing_and_empty_folders_are_refused_by_name(tmp_path: Path) -> None:
         list_pictures(tmp_path)
     for name in ("a.gif", "b.gif", "notes"):
         (tmp_path / name).touch()
-    with pytest.raises(DataError, match=r"no pictures in this folder .*; it holds 2 x \.gif, 1 x no ending$"):
+    with pytest.raises(DataError, match=r"no pictures in this folder .*; it holds 2 x \.gif, 1 x no ending; take"):
         list_pictures(tmp_path)
 
 

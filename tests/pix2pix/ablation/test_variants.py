@@ -32,7 +32,8 @@ def test_another_class_comes_with_its_own_options_alone() -> None:
     ("variants", "message"),
     [
         ({}, r"^variants must be at least one, such as \{L1: "),
-        ({"a/b": {}}, r"^variants: a name must be of letters, digits and _ \+ \. -; got 'a/b'$"),
+        ({"a/b": {}}, r"^variants: a name must begin with a letter or digit, .* these and _ \+ \. -; got 'a/b'$"),
+        ({"..": {}}, r"^variants: a name must begin with a letter or digit, .* got '\.\.'$"),  # a folder above
         ({"a": 3}, r"^variants: a must be options that change; got 3$"),
     ],
 )

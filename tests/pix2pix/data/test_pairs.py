@@ -55,7 +55,7 @@ def test_a_picture_without_a_partner_is_refused_by_name(present: str, absent: st
         write_picture(tmp_path / folder / "train" / "1.png")
     write_picture(tmp_path / present / "train" / "2.png")
     write_picture(tmp_path / present / "train" / "3.png")
-    message = rf"{present}/train/2\.png: no picture of this name in .*{absent}/train; 1 more like it$"
+    message = rf"{present}/train/2\.png: no picture of this name in .*{absent}/train; add it, .* one; 1 more like it$"
     with pytest.raises(DataError, match=message):
         TwoFolders(tmp_path, "train")
     (tmp_path / absent / "train" / "2.gif").touch()
