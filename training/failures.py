@@ -12,6 +12,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities import rank_zero_only
 
 from training.callbacks.last_checkpoint import Interrupted
+from training.faults import explain
 
 HINT = " (--debug shows where)"
 ABOUT_UNIONS = re.compile(  # what jsonargparse says around the reason, where an option may be one of several types
@@ -26,7 +27,7 @@ ABOUT_UNIONS = re.compile(  # what jsonargparse says around the reason, where an
 def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
     """Run a command; bad input ends it with one line and exit code 1, wrong usage with one and exit code 2.
 
-    After Ctrl-C the line says how to resume.
+    After Ctrl-C the line says how to resume, and after a fault of the machine that the run can go on from, too.
 
     Args:
         program: what the lines begin with.
@@ -41,12 +42,14 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
         sys.stderr.write(f"{program}: error: {_one_line(error.message)} (--help names the options)\n")
         sys.exit(2)
     except Interrupted as stop:
-        say(f"\nstopped; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}")
+        go_on = f"; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}" if stop.checkpoint else ""
+        say(f"\nstopped{go_on}")
         sys.exit(128 + stop.signal)
-    except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
-        if "--debug" in words:
+    except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException, RuntimeError) as error:
+        line = explain(error) or (None if isinstance(error, RuntimeError) else str(error))
+        if "--debug" in words or line is None:
             raise
-        sys.exit(f"{program}: error: {_one_line(error)}{HINT}")
+        sys.exit(f"{program}: error: {_one_line(line)}{HINT}")
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: stopped\n")
         sys.exit(128 + signal.SIGINT)

@@ -1,5 +1,6 @@
 """What a run does besides training: checkpoints, sample pictures, curves, progress, health."""
 
+from training.callbacks.best_checkpoint import BestCheckpoint
 from training.callbacks.checkpoint_artifact import CheckpointArtifact
 from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary
@@ -14,6 +15,7 @@ from training.callbacks.sample_pictures import SamplePictures
 from training.callbacks.sign import Epoch, Sign
 
 __all__ = [
+    "BestCheckpoint",
     "CheckpointArtifact",
     "Curves",
     "DataSummary",
