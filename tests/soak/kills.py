@@ -21,9 +21,8 @@ def kill(program: str, folder: Path, kills: int, seed: int = 0, longest: float |
         seed: of the moments.
         longest: seconds from the start of a process to its kill; by default what a whole run takes.
     """
-    begin = time.monotonic()
     expected = uninterrupted(program, folder)
-    longest = longest or time.monotonic() - begin
+    longest = longest or _seconds(Trial(program, folder, "timed"))
     moments, killed, writing, runs, lost, unlike = random.Random(seed), 0, 0, 0, 0, []
     while killed < kills:
         trial, runs = Trial(program, folder, f"killed-{runs}"), runs + 1
@@ -44,3 +43,9 @@ def kill(program: str, folder: Path, kills: int, seed: int = 0, longest: float |
     return Row(
         f"SIGKILL at a random moment, {program}", f"{killed} kills in {runs} runs", found, not lost + len(unlike)
     )
+
+
+def _seconds(trial: Trial) -> float:
+    begin = time.monotonic()
+    trial.finish()
+    return time.monotonic() - begin

@@ -13,8 +13,8 @@ from tests.soak.runs import Row, Trial
 from tests.soak.workers import children
 
 FILE = "use.csv"
-EPOCHS = 20
-WARM = 8  # epochs: memory that is reused later, and pictures that are kept once
+EPOCHS = 10
+WARM = 4  # epochs: memory that is reused later, and pictures that are kept once
 TOLERANCE = 5.0  # kB of memory in a step: less than half of a batch
 
 
