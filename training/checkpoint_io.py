@@ -11,7 +11,7 @@ from training.whole_files import whole_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write a checkpoint beside its place, and put it there in one step; see :func:`training.whole_files.whole_file`.
+    """Write a checkpoint beside its place, and put it there in one step; as ``whole_file`` does.
 
     (Lightning's own writes to the temporary folder and moves the file, which on another file system is a copy that can
     be cut off.)

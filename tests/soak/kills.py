@@ -29,10 +29,10 @@ def kill(program: str, folder: Path, kills: int, seed: int = 0, longest: float |
         for _ in range(min(OF_A_RUN, kills - killed)):
             fork = trial.start()
             fork.process.join(moments.uniform(0, longest))
-            if fork.process.exitcode is not None:
-                break  # it was faster
             fork.signal(signal.SIGKILL)
             fork.process.join()
+            if fork.process.exitcode != -signal.SIGKILL:
+                break  # it was faster
             killed += 1
             writing += any(trial.unfinished())
         if trial.start().wait().code:

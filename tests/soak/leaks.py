@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 from itertools import combinations
 from pathlib import Path
 from statistics import median
@@ -19,9 +18,9 @@ TOLERANCE = 5.0  # kB of memory in a step: less than half of a batch
 
 
 class Use(pl.Callback):
-    """Write down after each epoch the memory of all its processes in kB, and how many files it has open.
+    """Write down after each epoch the resident memory of all its processes in kB, and how many files it has open.
 
-    Memory is resident, pages that processes share counted once (Pss).
+    Pages that processes share count in each: a share of them would change as others write to theirs.
     """
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -32,8 +31,8 @@ class Use(pl.Callback):
 
 
 def memory_of(process: int) -> int:
-    found = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
-    return int(found[1]) if found else 0
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def watch(program: str, folder: Path, steps: int) -> Row:
@@ -49,7 +48,6 @@ def watch(program: str, folder: Path, steps: int) -> Row:
     lines = list(csv.reader((trial.folder / FILE).read_text().splitlines()))
     rows = [(int(batches), int(memory), int(files)) for batches, memory, files in lines][WARM:]
     slope = median((after[1] - before[1]) / (after[0] - before[0]) for before, after in combinations(rows, 2))
-    batches, memory, files = rows[-1]
-    more = files - rows[0][2]
-    found = f"{slope:+.2f} kB a step of {memory / 1024:.0f} MB (limit {TOLERANCE} kB); {more:+d} open files"
+    batches, more = rows[-1][0], rows[-1][2] - rows[0][2]
+    found = f"{slope:+.2f} kB a step (limit {TOLERANCE}), {more:+d} open files"
     return Row(f"memory and files, {program}", f"{batches} steps", found, slope < TOLERANCE and more == 0)

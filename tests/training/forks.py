@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ class Fork:
 
     def signal(self, number: int, group: bool = False) -> None:
         """Send a signal: to the process, or to all of its group; nothing where it has ended."""
-        if self.process.exitcode is None:
+        with suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(self.pid, number)
 
     def wait(self, seconds: float = 240) -> Ended:
