@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-losses bench-translate bench-weighting clean demo docs paper quick test
+.PHONY: bench-losses bench-translate bench-weighting clean demo docs paper quick soak test
 
 demo: .venv/demo.done  ## train on line drawings and show colored pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -28,6 +28,9 @@ bench-weighting: .venv/peers.done .venv/torchjd.done  ## what task weightings co
 
 bench-translate: .venv/dev.done  ## what translating files costs beside a bare loop over the network: the table of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.translate
+
+soak: .venv/dev.done  ## faults of all kinds on small runs, for most of an hour: the table of docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -47,13 +47,16 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None, html:
     module = module_of(data, root)
     samples: list[Examined] = []
     findings: list[Finding] = []
+    refused: list[DataError] = []
     for split in SPLITS:
         try:
             layout = module.layout(split)
         except AloneError as error:
+            refused.append(error)
             alone = [Place((), sentence) for sentence in error.alone]
             findings.append(Finding("error", f"pictures of {split} have no partner", alone, "remove or complete them"))
         except DataError as error:
+            refused.append(error)
             severity: Severity = "warning" if split == "test" else "error"
             place = Place((), split)
             findings.append(Finding(severity, f"split cannot be used ({error})", [place], "see the message"))
@@ -61,7 +64,7 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None, html:
             samples += examine(split, layout.names, reader(module, split))
             findings += no_pictures(layout, split)
     if not samples:
-        raise DataError(f"{data}: {findings[0].says}: {findings[0].where[0]}")
+        raise DataError(f"{data}: {refused[0]}")
     findings += of_pairs(samples)
     if html is not None:
         readers = {split: reader(module, split) for split in SPLITS}

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from inference import Network
-from pix2pix.layers import Norm, initialize, needs_bias, normalization, require_channels, require_dropout
+from pix2pix.layers import (
+    Norm,
+    ReflectionPad,
+    initialize,
+    needs_bias,
+    normalization,
+    require_channels,
+    require_dropout,
+)
 
 Upsampling = Literal["transposed", "resize"]
 
@@ -189,7 +197,7 @@ class ResNetGenerator(Generator):
         c, bias = base_channels, needs_bias(norm)
 
         self.stem = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(in_channels, c, 7, bias=bias), normalization(norm, c), nn.ReLU()
+            ReflectionPad(3), nn.Conv2d(in_channels, c, 7, bias=bias), normalization(norm, c), nn.ReLU()
         )
         self.down = nn.Sequential()
         for before, width in (c, 2 * c), (2 * c, 4 * c):
@@ -200,7 +208,7 @@ class ResNetGenerator(Generator):
         for before, width in (4 * c, 2 * c), (2 * c, c):
             self.up.extend(upsample(before, width, upsampling, bias, kernel=3))
             self.up.extend([normalization(norm, width), nn.ReLU()])
-        self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(c, out_channels, 7), nn.Tanh())
+        self.head = nn.Sequential(ReflectionPad(3), nn.Conv2d(c, out_channels, 7), nn.Tanh())
 
         initialize(self)
 
@@ -221,12 +229,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         bias = needs_bias(norm)
         self.residual = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             normalization(norm, channels),
             nn.ReLU(),
             *([nn.Dropout(dropout)] if dropout > 0 else []),
-            nn.ReflectionPad2d(1),
+            ReflectionPad(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             normalization(norm, channels),
         )

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 Norm = Literal["batch", "instance", "none"]
 
@@ -21,6 +22,49 @@ def normalization(norm: Norm, channels: int) -> nn.Module:
     if norm == "none":
         return nn.Identity()
     raise ValueError(f"norm must be batch, instance or none; got {norm!r}")
+
+
+class ReflectionPad(nn.ReflectionPad2d):
+    """``nn.ReflectionPad2d`` that can also be trained with deterministic algorithms on CUDA, where torch's refuses.
+
+    Args:
+        padding: rows and columns on each side, fewer than the picture has.
+    """
+
+    padding: tuple[int, int, int, int]
+
+    def __init__(self, padding: int) -> None:
+        super().__init__(padding)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Extend pictures N x C x H x W on each side by their reflection."""
+        if input.is_cuda and torch.are_deterministic_algorithms_enabled():
+            return reflect(input, self.padding[0])
+        return super().forward(input)
+
+
+def reflect(x: Tensor, padding: int) -> Tensor:
+    """Extend pictures ... x H x W on each side by their reflection, to the bit as ``nn.ReflectionPad2d`` on a CPU.
+
+    Gradients too: a pixel's is a sum over where it is in the result, from the top left to the bottom right. Autograd
+    adds up what was used last first, so the parts are made from the bottom right to the top left.
+
+    Args:
+        x: the pictures.
+        padding: rows and columns on each side, fewer than they have.
+    """
+    end = -1 - padding
+    before, whole, after = slice(1, 1 + padding), slice(None), slice(end, -1)
+
+    def part(rows: slice, columns: slice) -> Tensor:
+        flipped = [axis for axis, taken in ((-2, rows), (-1, columns)) if taken != whole]
+        return x[..., rows, columns].flip(flipped)
+
+    bands = []
+    for rows in after, whole, before:
+        right, middle, left = (part(rows, columns) for columns in (after, whole, before))
+        bands.append(torch.cat([left, middle, right], dim=-1))
+    return torch.cat(bands[::-1], dim=-2)
 
 
 def needs_bias(norm: Norm) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -169,6 +170,30 @@ def test_commands_parse(
     with pytest.raises(SystemExit) as stopped:
         MAIN[program]([*shlex.split(command), "--print_config"])
     assert stopped.value.code == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("code", "requeued"), [(138, True), (0, False), (1, False)])
+def test_the_job_for_slurm_begins_goes_on_and_puts_itself_into_the_queue_again(
+    code: int, requeued: bool, tmp_path: Path
+) -> None:
+    (script,) = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "scaling.md").read_text(), re.DOTALL)
+    slurm = f'srun() {{ echo "srun $*"; return {code}; }}\nscontrol() {{ echo "scontrol $*"; }}\n'  # in place of it
+
+    def submit() -> list[str]:
+        words = ["bash", "-c", slurm + script]
+        environment = {**os.environ, "SLURM_JOB_ID": "77"}
+        ran = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert ran.stderr == ""
+        return ran.stdout.splitlines()
+
+    options = "--name mine --trainer.num_nodes 2 --trainer.devices 4"
+    queue = ["scontrol requeue 77"] if requeued else []
+    assert submit() == [f"srun python -m pix2pix fit --config facades {options}", *queue]
+    for name in "2026-01-01", "2026-01-02":
+        (tmp_path / "runs" / "mine" / name / "checkpoints").mkdir(parents=True)
+    last = "runs/mine/2026-01-02/checkpoints/last.ckpt"
+    (tmp_path / last).touch()
+    assert submit() == [f"srun python -m pix2pix fit --ckpt_path {last} {options}", *queue]
 
 
 def test_the_table_of_losses_is_whole() -> None:

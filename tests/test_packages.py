@@ -136,7 +136,6 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "inference/pipeline.py": "inference/test_predictor.py",
     "pix2pix/trained.py": "pix2pix/test_translator.py",
     "pix2pix/translate.py": "pix2pix/test_odd_pictures.py",
-    "pix2pix/layers.py": "pix2pix/test_generators.py",
     "training/callbacks/checkpoint_artifact.py": "training/test_loggers.py",
     "training/callbacks/curves.py": "training/test_command_line.py",
     "training/callbacks/data_summary.py": "training/test_command_line.py",

@@ -4,18 +4,18 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from inference import read_checkpoint, run_of
 from training.callbacks import (
     BadSamples,
+    BestCheckpoint,
     CheckpointArtifact,
     Curves,
     DataSummary,
@@ -31,6 +31,7 @@ from training.callbacks import (
     SamplePictures,
 )
 from training.checkpoint_io import AtomicCheckpointIO
+from training.cluster import cluster
 from training.configurations import checkpoint_in, with_configuration
 from training.data import ResumableData
 from training.doctor import Finding
@@ -38,6 +39,7 @@ from training.failures import OneLineErrors, refuse_not_finite, say
 from training.loggers import SaveRunConfig, wandb_loggers
 from training.metrics_file import continued_csv
 from training.model import Model
+from training.run_folder import new_run
 from training.trainer_options import check_seed, check_trainer
 
 
@@ -94,7 +96,7 @@ class CommandLine(LightningCLI, ABC):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=SaveRunConfig,
-            save_config_kwargs={"overwrite": True},  # by a resumed run
+            save_config_kwargs={"save_to_log_dir": False},  # it does that itself
             parser_class=OneLineErrors,
             parser_kwargs={"prog": prog or self.program, "description": description},
             trainer_defaults={"devices": 1, "max_epochs": self.max_epochs, "use_distributed_sampler": False},
@@ -189,7 +191,7 @@ class CommandLine(LightningCLI, ABC):
         self.trainer_defaults["callbacks"] = self.callbacks()
         return super().instantiate_trainer(
             logger=False if given["fast_dev_run"] else [*self._loggers(), *_as_list(given["logger"])],
-            plugins=[*_as_list(given["plugins"]), AtomicCheckpointIO()],
+            plugins=[*_as_list(given["plugins"]), *cluster(), AtomicCheckpointIO()],
             strategy=strategy,
             **kwargs,
         )
@@ -214,26 +216,19 @@ class CommandLine(LightningCLI, ABC):
                 raise ValueError(f"patience must be at least 1, or null; got {patience}")
             callbacks.append(EarlyStopping(monitor, patience=patience, mode=self.mode_of(monitor)))
         if trainer["enable_checkpointing"] is not False and not trainer["fast_dev_run"]:
-            best = ModelCheckpoint(
-                filename="best",
-                monitor=monitor,
-                mode=self.mode_of(monitor),
-                # By default it saves after validation, before the end of the epoch, which a resume would miss.
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            )
+            best = BestCheckpoint(monitor, self.mode_of(monitor))
             callbacks += [best, LastCheckpoint(self.option("save_every"))]
             if (artifact := self.option("wandb_checkpoint")) != "off":
                 callbacks.append(CheckpointArtifact(artifact))
         return callbacks
 
     def _loggers(self) -> list[Logger]:
-        runs, name, time = self.option("runs"), self.option("name"), datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         checkpoint = self.option("ckpt_path")
         if self.subcommand == "fit" and checkpoint and (run := run_of(checkpoint)):
             csv = continued_csv(run, done=read_checkpoint(checkpoint)["global_step"])
         else:
-            run, csv = Path(runs, name, time), CSVLogger(runs, name, version=time)
+            run = new_run(Path(self.option("runs"), self.option("name")))
+            csv = CSVLogger(run.parent.parent, run.parent.name, version=run.name)
         return [csv, *wandb_loggers(self.option("wandb"), self.program, run)]
 
     def before_fit(self) -> None:

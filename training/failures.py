@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities import rank_zero_only
 
 from training.callbacks.last_checkpoint import Interrupted
+from training.faults import explain
 from training.wording import plain
 
 HINT = " (--debug shows where)"
@@ -23,7 +23,7 @@ HINT = " (--debug shows where)"
 def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
     """Run a command; bad input ends it with one line and exit code 1, wrong usage with one and exit code 2.
 
-    After Ctrl-C the line says how to resume.
+    After Ctrl-C the line says how to resume, and after a fault of the machine that the run can go on from, too.
 
     Args:
         program: what the lines begin with.
@@ -38,16 +38,18 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
         sys.stderr.write(f"{program}: error: {plain(error.message)} (--help names the options)\n")
         sys.exit(2)
     except Interrupted as stop:
-        say(f"\nstopped; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}")
+        go_on = f"; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}" if stop.checkpoint else ""
+        say(f"\nstopped{go_on}")
         sys.exit(128 + stop.signal)
-    except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException) as error:
-        if "--debug" in words:
-            raise
-        sys.exit(f"{program}: error: {plain(error)}{HINT}")
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except MemoryError as error:
         if "--debug" in words:
             raise
         sys.exit(f"{program}: error: out of memory ({plain(error)}); take smaller pictures or batches{HINT}")
+    except (ValueError, OSError, ModuleNotFoundError, MisconfigurationException, RuntimeError) as error:
+        line = explain(error) or (None if isinstance(error, RuntimeError) else error)
+        if "--debug" in words or line is None:
+            raise
+        sys.exit(f"{program}: error: {plain(line)}{HINT}")
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: stopped\n")
         sys.exit(128 + signal.SIGINT)

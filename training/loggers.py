@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from PIL import Image
 
 from training.metrics_file import FILE, Metrics
+from training.whole_files import whole_file
 
 COPIES = "WANDB_DATA_DIR"  # the variable that says where W&B keeps copies of what it is going to send
 
@@ -135,8 +136,19 @@ class SaveRunConfig(SaveConfigCallback):
 
     config: Namespace
 
+    # Not by SaveConfigCallback itself, which a full disk or a kill would leave with half of a file: that of a resumed
+    # run replaces the one that it was resumed with.
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find the run's folder, on all processes together, and save on the main one."""
+        self._folder = Path(trainer.log_dir or trainer.default_root_dir)
+        super().setup(trainer, pl_module, stage)
+
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Send it to W&B."""
+        """Save it, and send it to W&B."""
+        text = self.parser.dump(self.config, skip_none=False)
+        with whole_file(self._folder / self.config_filename) as file:
+            file.write(text.encode())
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_hyperparams(yaml.safe_load(self.parser.dump(self.config, skip_none=False)))
+                logger.log_hyperparams(yaml.safe_load(text))

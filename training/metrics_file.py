@@ -24,8 +24,9 @@ class Metrics:
     def __init__(self, file: str | Path) -> None:
         expected = f"expected a CSV file with a column {STEP} and columns of numbers"
         try:
-            with open(file, newline="") as lines:
-                table = csv.DictReader(lines)
+            with open(file, newline="") as text:
+                # A last line without an end is what a process was writing when it was killed.
+                table = csv.DictReader(line for line in text if line.endswith("\n"))
                 cells, self.names = list(table), [name for name in table.fieldnames or [] if name != STEP]
             self.rows = [
                 (int(row.pop(STEP)), {name: float(cell) for name, cell in row.items() if cell}) for row in cells

@@ -12,6 +12,7 @@ import docstring_parser
 from training.command_line import CommandLine
 from training.configurations import check_configurations
 from training.failures import OneLineErrors, one_line_failures, refuse_not_finite
+from training.faults import LostProcesses
 
 
 def run_command(program: str, name: str, target: str, options: list[str]) -> None:
@@ -28,7 +29,7 @@ def run_command(program: str, name: str, target: str, options: list[str]) -> Non
         check_configurations(words)
         runs = pkgutil.resolve_name(target)
         if isinstance(runs, type) and issubclass(runs, CommandLine):
-            _quiet_lightning()
+            _quiet_lightning(program)
             runs.run(name, words)
         else:
             _run_function(runs, f"{program} {name}", words)
@@ -60,10 +61,13 @@ def _run_function(function: Callable[..., None], prog: str, words: list[str]) ->
     function(**{name: value for name, value in values.items() if name != "config"})
 
 
-def _quiet_lightning() -> None:
+def _quiet_lightning(program: str) -> None:
     """Silence what Lightning prints about itself, and its advice; other warnings stay."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    launcher = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
+    launcher.setLevel(logging.INFO)
+    launcher.handlers, launcher.propagate = [LostProcesses(program)], False
     for message in (
         ".*does not have many workers",
         ".*is smaller than the logging interval",

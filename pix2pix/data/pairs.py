@@ -165,7 +165,7 @@ def _alone(present: Mapping[str, Path], others: Mapping[str, Path], folder: Path
     sentences = []
     for name in alone:
         if file := files.get(name):
-            instead = f"; {file.name} there is not a picture of {' '.join(EXTENSIONS)}"
+            instead = f"; {file.name} there is not a picture of {' '.join(EXTENSIONS)}, convert it"
         elif file := lower.get(name.lower()):
             instead = f"; {file.name} there is written otherwise, give both the same letters"
         else:

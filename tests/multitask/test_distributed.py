@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from losses import GradNorm
 from multitask import Depth, Detection, MultiTask, Segmentation, SmallEncoder, Task
-from tests.multitask.scenes import small_data
+from tests.multitask.scenes import small_data, write_scenes
 
 DISTRIBUTED = {"devices": 2, "strategy": "ddp_fork"}
 
@@ -54,9 +54,12 @@ def trainer_of(folder: Path, **options: Any) -> pl.Trainer:
     )
 
 
-def test_two_processes_train_as_one_with_their_batches_joined(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, 3])
+def test_several_processes_train_as_one_with_their_batches_joined(processes: int, tmp_path: Path) -> None:
+    """Of 10 scenes to train on three processes leave one out, and of 4 to measure one of them has two."""
+    write_scenes(tmp_path / "data", {"train": 10, "val": 4})
     trained = []
-    for batch_size, options in (1, DISTRIBUTED), (2, {}):
+    for batch_size, options in (1, DISTRIBUTED | {"devices": processes}), (processes, {}):
         model = make(seg=Segmentation(3, width=4), depth=Depth(width=4))
         trainer = trainer_of(tmp_path, max_epochs=2, callbacks=[SameEverywhere()], gradient_clip_val=1.0, **options)
         trainer.fit(model, datamodule=small_data(tmp_path / "data", batch_size=batch_size))

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from losses import FeatureMatchingLoss, GradNorm, SSIMLoss, UncertaintyWeighting
 from pix2pix import R1, R2, RegistrationLoss
-from tests.pix2pix.pictures import small_data
+from tests.pix2pix.pictures import small_data, write_side_by_side
 from tests.pix2pix.training import quiet_trainer, small_model, weights
 
 
@@ -50,3 +50,26 @@ def test_two_processes_train_as_one_with_their_batches_joined(objective: dict[st
     assert_close(several, one, rtol=1e-9, atol=1e-12)
     assert several_l1 == pytest.approx(one_l1, rel=1e-6)
     assert any((one[name] - start[name]).abs().max() > 1e-4 for name in start)
+
+
+def test_three_processes_and_uneven_batches_are_as_one(tmp_path: Path) -> None:
+    """Of 4 pairs to measure one process has two; of 10 to train on each leaves out the tenth."""
+    write_side_by_side(tmp_path / "data", val=4)
+    objective = {"terms": {"ssim": SSIMLoss()}, "weighting": GradNorm}
+    start = small_model(norm="none", **copy.deepcopy(objective)).state_dict()
+    trained = []
+    for batch_size, options in (
+        (1, {"devices": 3, "strategy": "ddp_fork_find_unused_parameters_true"}),
+        (3, {}),
+    ):
+        model = small_model(norm="none", **copy.deepcopy(objective)).double()
+        model.load_state_dict(start)
+        trainer = quiet_trainer(
+            max_epochs=2, precision="64-true", use_distributed_sampler=False, limit_val_batches=1.0, **options
+        )
+        trainer.fit(model, datamodule=small_data(tmp_path / "data", batch_size=batch_size))
+        measured = {name: trainer.callback_metrics[f"val/{name}"].item() for name in ("l1", "psnr", "ssim")}
+        trained.append((weights(model), measured))
+    (several, several_measured), (one, one_measured) = trained
+    assert_close(several, one, rtol=1e-9, atol=1e-12)
+    assert several_measured == pytest.approx(one_measured, rel=1e-6)

@@ -57,3 +57,11 @@ def test_another_file_is_refused_by_name(text: str, tmp_path: Path) -> None:
 def test_a_run_that_has_logged_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").touch()
     assert Metrics(tmp_path / "metrics.csv").names == []
+
+
+def test_a_line_that_a_killed_process_did_not_finish_is_left_out(run: Path) -> None:
+    file = run / "metrics.csv"
+    whole = Metrics(file).rows
+    for left in "3", "3,0.1", '3,"0':
+        file.write_text(file.read_text().rpartition("\n")[0] + "\n" + left)
+        assert Metrics(file).rows == whole

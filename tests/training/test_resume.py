@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from tests.training.applications import APPLICATIONS, BATCHES, quiet_trainer
+from tests.training.forks import Fork
+from tests.training.states import assert_same
 from training import AtomicCheckpointIO, ExactResume, Interrupted, LastCheckpoint
 
 EPOCHS = 3
@@ -77,23 +77,6 @@ def run(
     data = application.build_data(folder.parent / "data", num_workers=workers)
     trainer.fit(model, data, ckpt_path=resume, weights_only=True)
     return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-
-
-def assert_same(first: Any, second: Any, where: str = "") -> None:
-    """Both are equal to the bit, in all that training goes on with."""
-    if isinstance(first, dict):
-        assert first.keys() == second.keys(), where
-        for key, value in first.items():
-            if key not in ("loops", "callbacks", "hyper_parameters"):  # times and paths
-                assert_same(value, second[key], f"{where}.{key}")
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second), where
-        for index, (one, other) in enumerate(zip(first, second, strict=True)):
-            assert_same(one, other, f"{where}.{index}")
-    elif isinstance(first, torch.Tensor):
-        assert torch.equal(first, second), where
-    else:
-        assert first == second, where
 
 
 @pytest.fixture(scope="module")
@@ -171,16 +154,20 @@ def test_the_number_of_workers_changes_nothing(name: str, tmp_path: Path, uninte
     assert_same(run(name, tmp_path / "run", workers=2), uninterrupted(name))
 
 
+def kill(name: str, folder: Path, epoch: int, batch: int, minutes: float | None = 10.0) -> None:
+    """Train in a process that is killed in a batch."""
+    killed = Fork(run_and_kill, (name, folder, epoch, batch, minutes), folder.parent).wait()
+    assert killed.code == -signal.SIGKILL, killed.err
+
+
+def run_and_kill(name: str, folder: Path, epoch: int, batch: int, minutes: float | None) -> None:
+    run(name, folder, stop=Kill(signal.SIGKILL, epoch, batch), minutes=minutes)
+
+
 @pytest.mark.parametrize("name", APPLICATIONS)
 @pytest.mark.parametrize(("epoch", "batch"), [(1, 3), (2, 0)])
 def test_killed_and_resumed(name: str, epoch: int, batch: int, tmp_path: Path, uninterrupted: Any) -> None:
-    code = (
-        "import signal; from pathlib import Path; from tests.training.test_resume import Kill, run; "
-        f"run({name!r}, Path({str(tmp_path / 'killed')!r}), stop=Kill(signal.SIGKILL, {epoch}, {batch}))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    kill(name, tmp_path / "killed", epoch, batch)
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     assert torch.load(last, weights_only=True)["epoch"] == epoch - 1
     assert_same(run(name, tmp_path / "killed", resume=last), uninterrupted(name))
@@ -189,13 +176,7 @@ def test_killed_and_resumed(name: str, epoch: int, batch: int, tmp_path: Path, u
 @pytest.mark.parametrize("name", ["pix2pix", "gradnorm", "famo"])
 def test_killed_within_an_epoch_and_resumed_from_the_last_batch(name: str, tmp_path: Path, uninterrupted: Any) -> None:
     """With 0 minutes between two saves, it saves after each batch."""
-    code = (
-        "import signal; from pathlib import Path; from tests.training.test_resume import Kill, run; "
-        f"run({name!r}, Path({str(tmp_path / 'killed')!r}), stop=Kill(signal.SIGKILL, 1, 3), minutes=0)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    kill(name, tmp_path / "killed", 1, 3, minutes=0)
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == BATCHES + 3
     assert_same(run(name, tmp_path / "killed", resume=last, minutes=0), uninterrupted(name))
@@ -214,8 +195,28 @@ def test_minutes_are_those_of_a_clock_that_is_not_set_back(monkeypatch: pytest.M
         LastCheckpoint(-1)
 
 
-def test_a_second_signal_stops_at_once() -> None:
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     callback = LastCheckpoint()
+    callback._file = tmp_path / "last.ckpt"
     callback._receive(signal.SIGINT, None)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted) as stopped:
+        callback._receive(signal.SIGTERM, None)
+    assert (stopped.value.checkpoint, stopped.value.signal) == (None, signal.SIGTERM)  # nothing was saved yet
+    callback._file.touch()
+    with pytest.raises(Interrupted) as stopped:
         callback._receive(signal.SIGINT, None)
+    assert stopped.value.checkpoint == callback._file
+
+
+def test_a_fault_of_the_machine_says_where_the_run_goes_on(tmp_path: Path) -> None:
+    callback, trainer = LastCheckpoint(), quiet_trainer(tmp_path)
+    callback._file = tmp_path / "last.ckpt"
+    errors = [OSError(28, "No space left on device"), RuntimeError("gloo"), ValueError("lr")]
+    for error in errors:
+        callback.on_exception(trainer, pl.LightningModule(), error)
+        assert not hasattr(error, "__notes__")  # nothing was saved yet
+    callback._file.touch()
+    for error in errors:
+        callback.on_exception(trainer, pl.LightningModule(), error)
+    told = [f"go on with --ckpt_path {callback._file}"]
+    assert [getattr(error, "__notes__", []) for error in errors] == [told, told, []]

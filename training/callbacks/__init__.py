@@ -1,6 +1,7 @@
 """What a run does besides training: checkpoints, sample pictures, curves, progress, health."""
 
 from training.callbacks.bad_samples import BadSamples
+from training.callbacks.best_checkpoint import BestCheckpoint
 from training.callbacks.checkpoint_artifact import CheckpointArtifact
 from training.callbacks.curves import Curves, Panels
 from training.callbacks.data_summary import DataSummary
@@ -18,6 +19,7 @@ from training.callbacks.sign import Epoch, Sign
 
 __all__ = [
     "BadSamples",
+    "BestCheckpoint",
     "CheckpointArtifact",
     "Curves",
     "DataSummary",

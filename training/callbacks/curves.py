@@ -1,6 +1,7 @@
 """Curves of a run's losses and metrics, from the CSV file that it wrote."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from training.metrics_file import FILE, Metrics
+from training.whole_files import whole_file
 
 Panels = Mapping[str, Sequence[str]]
 COLUMNS = 4
@@ -35,8 +37,9 @@ class Curves(pl.Callback):
         self._draw(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Draw the curves so far."""
-        self._draw(trainer)
+        """Draw the curves so far, unless the disk that ended the run is full."""
+        with suppress(OSError):
+            self._draw(trainer)
 
     def _draw(self, trainer: pl.Trainer) -> None:
         if not trainer.is_global_zero:
@@ -45,7 +48,8 @@ class Curves(pl.Callback):
             logger.save()
         file = self._folder / FILE
         if file.is_file():
-            FigureCanvasAgg(draw_curves(Metrics(file), self.panels)).print_png(self._folder / "curves.png")
+            with whole_file(self._folder / "curves.png") as picture:
+                FigureCanvasAgg(draw_curves(Metrics(file), self.panels)).print_png(picture)
 
 
 def draw_curves(metrics: Metrics, panels: Panels) -> Figure:

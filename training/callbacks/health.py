@@ -14,6 +14,7 @@ from training.callbacks.sign import Epoch, Sign
 from training.loggers import log_text
 from training.metrics_file import STEP, Metrics
 from training.model import newest_values
+from training.whole_files import whole_file
 
 FILE = "health.csv"
 EPOCH = "epoch"
@@ -65,11 +66,9 @@ class Health(pl.Callback, ABC):
         """Begin the file; keep the rows of what a resumed run has done, later ones will be written again."""
         if self._signs and trainer.is_global_zero:
             done = Metrics(self._file).rows if trainer.global_step and self._file.is_file() else []
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(",".join([EPOCH, STEP, *self._columns]) + "\n")
-            for step, values in done:
-                if step <= trainer.global_step:
-                    self._write(int(values[EPOCH]), step, values)
+            kept = [self._row(int(values[EPOCH]), step, values) for step, values in done if step <= trainer.global_step]
+            with whole_file(self._file) as file:
+                file.write("".join([",".join([EPOCH, STEP, *self._columns]) + "\n", *kept]).encode())
 
     # --- measuring
 
@@ -137,7 +136,8 @@ class Health(pl.Callback, ABC):
                     log_text(trainer.loggers, "health", line, trainer.global_step)
         if trainer.is_global_zero:
             row = {name: value for found in values.values() for name, value in found.items()}
-            self._write(trainer.current_epoch, trainer.global_step, row)
+            with open(self._file, "a") as file:
+                file.write(self._row(trainer.current_epoch, trainer.global_step, row))
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell all that was told, and how long it lasted."""
@@ -182,10 +182,9 @@ class Health(pl.Callback, ABC):
     def _columns(self) -> list[str]:
         return [column for sign in self._signs for column in sign.columns]
 
-    def _write(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
+    def _row(self, epoch: int, step: int, values: Mapping[str, float]) -> str:
         cells = ["" if math.isnan(value := values.get(name, math.nan)) else f"{value:.6g}" for name in self._columns]
-        with open(self._file, "a") as file:
-            file.write(",".join([str(epoch), str(step), *cells]) + "\n")
+        return ",".join([str(epoch), str(step), *cells]) + "\n"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was measured in this epoch so far, what is bad since when, and the signs' memories."""

@@ -9,20 +9,20 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-# Ctrl-C, a scheduler that stops a job, a terminal that is closed (which Windows does not tell).
-SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+from training.signals import STOP
+
 ASK_EVERY = 10
 
 
 class Interrupted(BaseException):
-    """A run was stopped by a signal, after its state was saved.
+    """A run was stopped by a signal: by the first one after its state was saved, by a second one at once.
 
     Attributes:
-        checkpoint: where it was saved.
+        checkpoint: the last one that was saved; None if none was.
         signal: the number of the signal.
     """
 
-    def __init__(self, checkpoint: Path, signal: int) -> None:
+    def __init__(self, checkpoint: Path | None, signal: int) -> None:
         super().__init__(f"stopped; saved {checkpoint}")
         self.checkpoint = checkpoint
         self.signal = signal
@@ -31,11 +31,12 @@ class Interrupted(BaseException):
 class LastCheckpoint(Checkpoint):
     """Save ``checkpoints/last.ckpt`` every few minutes, after each epoch, and when a signal stops the run.
 
-    The signals are Ctrl-C (SIGINT), SIGTERM, and SIGHUP unless ``nohup`` has it ignored. After one the run goes on to
-    the end of the batch that completes an optimizer step: only then is its whole state in a checkpoint (accumulated
-    gradients are not). It saves there, or at the end of the epoch if that comes first, and raises ``Interrupted`` when
-    the next batch or epoch starts. Several processes stop together, whichever of them got the signal; they agree on it
-    every ten batches. A second signal stops at once, without saving.
+    The signals are Ctrl-C (SIGINT), SIGTERM, SIGUSR1, which SLURM can send before it takes a job away, and SIGHUP, each
+    unless whatever started the run has it ignored, as ``nohup`` does. After one the run goes on to the end of the batch
+    that completes an optimizer step: only then is its whole state in a checkpoint (accumulated gradients are not). It
+    saves there, or at the end of the epoch if that comes first, and raises ``Interrupted`` when the next batch or epoch
+    starts. Several processes stop together, whichever of them got the signal; they agree on it every ten batches. A
+    second signal stops at once, without saving.
 
     Args:
         minutes: between two saves within an epoch, at least 0; None saves at the ends of epochs alone.
@@ -64,12 +65,12 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Install the signal handlers."""
         self._received, self._saved_to_stop, self._saved_at = None, False, time.monotonic()
-        kept = [each for each in SIGNALS if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
+        kept = [each for each in STOP if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
         self._handlers = {each: signal.signal(each, self._receive) for each in kept}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
-            raise KeyboardInterrupt
+            raise Interrupted(self._saved, number)
         self._received = number
 
     def on_train_batch_end(
@@ -90,6 +91,8 @@ class LastCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()  # what a resumed run will not log again
         trainer.save_checkpoint(self._file)
         self._saved_at = time.monotonic()
         self._saved_to_stop = self._anyone(trainer, self._received is not None)
@@ -109,6 +112,10 @@ class LastCheckpoint(Checkpoint):
         """Stop if the last batch saved in order to stop."""
         self._stop()
 
+    @property
+    def _saved(self) -> Path | None:
+        return self._file if self._file.is_file() else None
+
     @staticmethod
     def _anyone(trainer: pl.Trainer, decision: bool) -> bool:
         """Whether one of the processes says so."""
@@ -119,8 +126,10 @@ class LastCheckpoint(Checkpoint):
             raise Interrupted(self._file, self._received or signal.SIGTERM)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Restore the signal handlers that were there before."""
+        """Restore the signal handlers that were there before; tell where a run goes on that its machine has ended."""
         self._restore_handlers()
+        if isinstance(exception, OSError | RuntimeError) and self._saved:
+            exception.add_note(f"go on with --ckpt_path {self._saved}")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Restore the signal handlers that were there before."""

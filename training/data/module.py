@@ -1,21 +1,23 @@
 """The base of the data modules, whose batches a resumed run continues as if it had never stopped."""
 
 import os
-import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import lightning.pytorch as pl
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from inference import DataError
 from training.data.layout import Layout
 from training.data.sampling import EpochBatchSampler, resume_position, run_seed, seed_of
+from training.signals import ignore_signals
 
 Split = Literal["train", "val", "test"]
 OnBadSample = Literal["raise", "skip"]
@@ -231,8 +233,8 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
-            collate_fn=self.collate,
-            worker_init_fn=ignore_interrupts,
+            collate_fn=partial(in_shared_memory, self.collate),
+            worker_init_fn=ignore_signals,
             # Its own generator: with torch's, a run would depend on the number of loaders built before.
             generator=torch.Generator().manual_seed(0),
         )
@@ -279,6 +281,15 @@ class ResumableLoader(DataLoader[Any]):
         """Load what was stored: nothing."""
 
 
-def ignore_interrupts(worker: int) -> None:
-    """Ignore Ctrl-C in a worker: the main process shuts down in order and stops the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def in_shared_memory(collate: Callable[[list[Any]], Any], samples: list[Any]) -> Any:
+    """Build a batch, and in a worker put it where the main process finds it.
+
+    Torch would do so as it sends the batch, in a thread whose errors reach nobody: without enough shared memory a run
+    would wait forever.
+
+    Args:
+        collate: what builds it.
+        samples: of it.
+    """
+    batch = collate(samples)
+    return batch if get_worker_info() is None else apply_to_collection(batch, Tensor, Tensor.share_memory_)

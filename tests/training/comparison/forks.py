@@ -1,6 +1,5 @@
 """Real runs of a comparison without the seconds in which a new process imports everything."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -9,14 +8,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-import multitask.__main__
-import pix2pix.__main__
-
-MAIN = {"multitask": multitask.__main__.main, "pix2pix": pix2pix.__main__.main}
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["multitask.command_line", "multitask.data", "multitask.tasks", "pix2pix.command_line", "pix2pix.data", __name__]
-)
+from tests.training.forks import FORKS, MAIN
 
 
 def train_in_forks(monkeypatch: pytest.MonkeyPatch) -> list[str]:

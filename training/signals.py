@@ -1,0 +1,18 @@
+"""The signals that ask a run to stop."""
+
+import signal
+
+# Ctrl-C, a scheduler that stops a job, a terminal that is closed, SLURM before it takes a job away. Windows lacks two.
+STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+
+
+def ignore_signals(worker: int) -> None:
+    """Let a process that loads samples go on when its run is asked to stop: the run still needs its batches.
+
+    Terminals, ``timeout`` and SLURM signal all processes of a run. Those that load end when the run has ended.
+
+    Args:
+        worker: its number.
+    """
+    for each in STOP:
+        signal.signal(each, signal.SIG_IGN)
