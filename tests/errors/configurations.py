@@ -108,7 +108,6 @@ CLASSES = [
     Row("a network in place of a layout", f"{LAYOUT} pix2pix.UNetGenerator", "pix2pix.UNetGenerator", code=2),
     Row("a layout that is not there", f"{LAYOUT} pix2pix.data.Absent", "pix2pix.data.Absent", code=2),
     Row("a layout of several tasks", f"{LAYOUT} multitask.data.Rooms", "multitask.data.Rooms", code=2),
-    Row("a function that removes folders", f"{LAYOUT} shutil.rmtree", "shutil.rmtree", code=2),
     Row("a term that is not there", f"pix2pix {FIT} --model.terms.mine losses.Absent", "losses.Absent", code=2),
     Row("a term of torch", f"pix2pix {FIT} --model.terms.mine torch.nn.L1Loss", "torch.nn.L1Loss", code=2),
     Row("an encoder that is none", f"{SEVERAL} --model.encoder torch.nn.Linear", "torch.nn.Linear", code=2),

@@ -13,7 +13,7 @@ Each of these was made and run: the line is what the command prints. Bad input e
 `--debug` shows where in the code an error of exit code 1 comes from.
 
 The commands run in a folder with two small samples to train on in `data`, the configuration `small.yaml` and the
-checkpoint `model.ckpt`. `python -m tests.errors` makes this page again.
+checkpoint `small.ckpt`. `python -m tests.errors` makes this page again.
 """
 SECTIONS: Mapping[str, Sequence[Row]] = {
     "Pictures": pictures.PICTURES,

@@ -13,7 +13,7 @@ from tests.pix2pix.pictures import write_side_by_side
 from tests.training.programs import PROGRAMS, Program
 
 FIT = "fit --config small.yaml"  # of both applications: two samples, a network of a few weights
-CHECKPOINT = "model.ckpt"  # in the folder, of the application
+CHECKPOINT = "small.ckpt"  # in the folder, of the application
 
 
 def nothing() -> None:
@@ -55,7 +55,7 @@ class Row:
 
 
 def prepare(program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go to a folder with data, small.yaml and model.ckpt."""
+    """Go to a folder with data, small.yaml and small.ckpt."""
     pix2pix = program.name == "pix2pix"
     few = pairs if pix2pix else scenes
     replace(program, write_data=few, config=lambda root: program.config(Path(root.name))).enter(folder, monkeypatch)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.errors.page import PAGE, ROWS, line_of, page_of
+from tests.errors.page import INTRODUCTION, PAGE, ROWS, line_of, page_of
 from tests.errors.row import Row
 from tests.training.programs import SILENCED
 
@@ -53,5 +53,6 @@ def test_the_page_has_these_rows_and_no_others() -> None:
     assert len(ROWS) == len({(row.wrong, row.command) for row in ROWS}) >= 120
     if "WRITE_ERRORS" in os.environ:
         PAGE.write_text(page_of(lines))
-    table = re.findall(r"^\| (.*?) \| `(.*?)` \|", PAGE.read_text(), re.MULTILINE)
-    assert table == [(row.wrong, row.command) for row in ROWS]
+    page = PAGE.read_text()
+    assert re.findall(r"^\| (.*?) \| `(.*?)` \|", page, re.MULTILINE) == [(row.wrong, row.command) for row in ROWS]
+    assert page.startswith(INTRODUCTION)
