@@ -1,5 +1,6 @@
 """All rows, and the page of docs/ that they make."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,7 @@ HEAD = "| what is wrong | command | what is said | exit code |\n|---|---|---|---
 
 def line_of(row: Row, said: str, code: int) -> str:
     """Return the line of a row in the page's table."""
+    said = re.sub(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", "TIME", said)  # of a run's folder
     cells = [row.wrong, f"`{row.command}`", f"`{said}`", str(code)]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
