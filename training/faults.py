@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import re
 import shutil
 import sys
@@ -55,7 +56,7 @@ def _first(error: BaseException) -> BaseException:
 def _explain_file(error: OSError) -> str:
     what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     if error.errno in FULL:
-        if not error.filename and shutil.disk_usage(SHARED).free < LITTLE:
+        if not error.filename and os.path.isdir(SHARED) and shutil.disk_usage(SHARED).free < LITTLE:
             return OUT_OF_SHARED_MEMORY
         return f"{what}; free some, or choose another disk with --runs"
     if error.errno in CLOSED:

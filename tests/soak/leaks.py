@@ -14,7 +14,7 @@ from tests.soak.workers import children
 FILE = "use.csv"
 EPOCHS = 10
 WARM = 4  # epochs: memory that is reused later, and pictures that are kept once
-TOLERANCE = 5.0  # kB of memory in a step: less than half of a batch
+TOLERANCE = 1.0  # kB of memory in a step, less than a picture
 
 
 class Use(pl.Callback):

@@ -135,6 +135,10 @@ def uninterrupted(program: str, folder: Path) -> dict[str, Any]:
     return trial.outcome()
 
 
+def count(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs} runs"
+
+
 def state_of(checkpoint: Path) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     return state

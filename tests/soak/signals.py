@@ -5,7 +5,7 @@ import re
 import signal
 from pathlib import Path
 
-from tests.soak.runs import BATCHES, EPOCHS, Row, Trial, uninterrupted
+from tests.soak.runs import BATCHES, EPOCHS, Row, Trial, count, uninterrupted
 from tests.training.states import differences
 
 GO_ON = r"\nstopped; go on with: python -m {program} (fit --ckpt_path \S+/last.ckpt)\n$"
@@ -30,13 +30,14 @@ def stop(program: str, folder: Path, way: str, times: int, seed: int = 0) -> Row
         times: how many.
         seed: of the moments, which are batches of the run but for its last epoch.
     """
-    number, count, group = WAYS[way]
+    number, often, group = WAYS[way]
     moments, wrong = random.Random(seed), []
     for attempt in range(times):
         trial = Trial(program, folder, f"{way.replace(' ', '-')}-{attempt}")
         fork = trial.start_until(1 + moments.randrange(BATCHES * (EPOCHS - 1)))
-        for _ in range(count):
+        for _ in range(often):
             fork.signal(number, group)
+            fork.process.join(0.02)  # two at once would be one
         ended = fork.wait()
         said = re.search(GO_ON.format(program=program), ended.out)
         if ended.code != 128 + number or ended.err or said is None or said[1].split() != trial.words:
@@ -45,4 +46,4 @@ def stop(program: str, folder: Path, way: str, times: int, seed: int = 0) -> Row
         trial.finish()
         wrong += differences(trial.outcome(), uninterrupted(program, folder))
     found = f"exit code {128 + number}; {len(wrong)} wrong or unlike" + "".join(f"; {each}" for each in wrong)
-    return Row(f"{way}, {program}", f"{times} runs", found, not wrong)
+    return Row(f"{way}, {program}", count(times), found, not wrong)

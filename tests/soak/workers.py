@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from tests.soak.mounts import in_a_namespace, tmpfs
-from tests.soak.runs import BATCHES, Row, Trial, uninterrupted
+from tests.soak.runs import BATCHES, Row, Trial, count, uninterrupted
 from tests.training.forks import Fork, run_command
 from tests.training.states import differences
 
@@ -29,7 +29,7 @@ def kill_worker(program: str, folder: Path, times: int) -> Row:
         trial.finish()
         wrong += differences(trial.outcome(), uninterrupted(program, folder))
     found = f"one line, exit code 1, resumed; {len(wrong)} wrong or unlike" + "".join(f"; {each}" for each in wrong)
-    return Row(f"a loader's worker killed, {program}", f"{times} runs", found, not wrong)
+    return Row(f"a loader's worker killed, {program}", count(times), found, not wrong)
 
 
 def without_shared_memory(program: str, folder: Path) -> Row:

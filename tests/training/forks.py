@@ -91,6 +91,7 @@ def _run(
     function: Callable[..., object], arguments: tuple[Any, ...], folder: Path, environment: dict[str, str]
 ) -> None:
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, for all that it starts
     os.chdir(folder)
     for descriptor, name in (1, "out"), (2, "err"):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
