@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference import DataError
 from inference.configuration import read_yaml
@@ -63,7 +63,7 @@ def doctor(data: str, *, root: str | None = None, json: str | None = None, html:
     if html is not None:
         page = write_page(Path(html), data, samples, findings, lambda each: examination.open(each.split, each.position))
         print(f"page: {page}")
-    tell(samples, findings, json)
+    tell(samples, findings, json, examination.counts())
 
 
 def glance(module: SceneData, tasks: Mapping[str, Task]) -> list[Finding]:
@@ -149,6 +149,11 @@ class Examination:
                 if split == "train":
                     totals = self.totals[name]
                     totals |= {key: totals[key] + value if key in totals else value for key, value in counted.items()}
+
+    def counts(self) -> list[str]:
+        """Return for each task, in a line, how many training scenes have its target, and what is in these."""
+        found = {name: task.start_from(self.totals[name], nn.Identity()) for name, task in self.tasks.items()}
+        return [f"train   {name:<10}{self.labeled.get(('train', name), 0)}  {words}" for name, words in found.items()]
 
     def of_targets(self) -> list[Finding]:
         """Return what is wrong with the targets as a whole."""

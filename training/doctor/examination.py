@@ -117,13 +117,21 @@ def evenly(count: int, most: int | None) -> range:
     return range(0, count, max(math.ceil(count / (most or max(count, 1))), 1))
 
 
-def tell(samples: Sequence[Examined], findings: Sequence[Finding], file: str | None) -> None:
+def tell(
+    samples: Sequence[Examined], findings: Sequence[Finding], file: str | None, counts: Sequence[str] = ()
+) -> None:
     """Print the report, and write all findings to a JSON file if one is given.
+
+    Args:
+        samples: that were examined.
+        findings: what is wrong.
+        file: to write.
+        counts: what else was found, in lines.
 
     Raises:
         DataError: something must be mended.
     """
-    print(report(samples, findings))
+    print(report(samples, findings, counts))
     if file is not None:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         found = [finding._asdict() | {"where": [str(place) for place in finding.where]} for finding in findings]
@@ -132,14 +140,15 @@ def tell(samples: Sequence[Examined], findings: Sequence[Finding], file: str | N
         raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
 
 
-def report(samples: Sequence[Examined], findings: Sequence[Finding]) -> str:
-    """Return what was examined and found, in lines; errors first."""
+def report(samples: Sequence[Examined], findings: Sequence[Finding], counts: Sequence[str] = ()) -> str:
+    """Return what was examined and found, in lines: the counts, then errors, then warnings."""
     read = [sample for sample in samples if sample.error is None]
     places = dict.fromkeys((sample.split, key) for sample in read for key in sample.facts)
     lines = [
         f"{split:<8}{key:<10}{_kinds(sample.facts[key] for sample in read if sample.split == split)}"
         for split, key in places
     ]
+    lines += counts
     lines += [f"{each.severity:<8}{each}" for each in sorted(findings, key=lambda each: each.severity)]
     return "\n".join([*lines, *(["nothing is wrong"] if not findings else [])])
 
