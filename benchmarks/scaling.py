@@ -31,7 +31,7 @@ OPERATIONS = 100e12  # a second, that a GPU sustains in bfloat16
 BANDWIDTH = {8: 200e9, 64: 25e9}  # bytes a second of each GPU's link: within a machine, and between machines
 
 
-def write_photographs(root: Path) -> Path:
+def write_photographs(root: Path, ending: str = "jpg") -> Path:
     """Write pairs as large as those of the paper's facades, smooth with a little noise as photographs are."""
     random = np.random.default_rng(0)
     for split, count in {"train": PAIRS, "val": 1, "test": 1}.items():
@@ -39,7 +39,7 @@ def write_photographs(root: Path) -> Path:
         for index in range(count):
             coarse = Image.fromarray(random.integers(0, 256, (10, 20, 3), np.uint8)).resize((600, 300), Image.BICUBIC)
             noisy = np.asarray(coarse).astype(int) + random.integers(-6, 7, (300, 600, 3))
-            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(root / split / f"{index:03}.jpg", quality=90)
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(root / split / f"{index:03}.{ending}", quality=90)
     return root
 
 
