@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-losses bench-translate bench-weighting clean demo docs paper quick soak test
+.PHONY: bench-loader bench-losses bench-step bench-translate bench-weighting clean demo docs paper quick soak test
 
 demo: .venv/demo.done  ## train on line drawings and show colored pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -25,6 +25,12 @@ bench-losses: .venv/peers.done  ## our losses beside other libraries': the table
 
 bench-weighting: .venv/peers.done .venv/torchjd.done  ## what task weightings cost beside equal weights: the table of docs/benchmarks.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.weighting
+
+bench-step: .venv/dev.done  ## the training step beside the reference's, on one thread: the tables of docs/benchmarks.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.step
+
+bench-loader: .venv/dev.done  ## reading pairs beside the reference's way: the table of docs/benchmarks.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.loader
 
 bench-translate: .venv/dev.done  ## what translating files costs beside a bare loop over the network: the table of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.translate

@@ -2,76 +2,24 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal
 
 import lightning.pytorch as pl
 import torch
-from lightning_utilities.core.apply_func import apply_to_collection
-from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch import Tensor
 
 from inference import DataError
-from training.data.layout import Layout
-from training.data.sampling import EpochBatchSampler, resume_position, run_seed, seed_of
+from training.data.dataset import EpochDataset, L, OnBadSample
+from training.data.loader import ResumableLoader, in_shared_memory
+from training.data.sampling import EpochBatchSampler
 from training.signals import ignore_signals
 
 Split = Literal["train", "val", "test"]
-OnBadSample = Literal["raise", "skip"]
-L = TypeVar("L", bound=Layout)
 WORKERS = 16  # processes for each core, at most: more only take memory
-
-
-class EpochDataset(Dataset[Any], ABC, Generic[L]):
-    """The samples of a split as the networks see them: ``dataset[epoch, index]``.
-
-    What is random in a sample is a function of the run's seed, the epoch and the index.
-
-    Args:
-        layout: the samples on disk.
-        augment: as in training; otherwise as in evaluation, where nothing is random.
-        bad: of each sample, whether it could not be read: the next one that can be takes its place. None raises.
-    """
-
-    def __init__(self, layout: L, augment: bool, bad: Tensor | None = None) -> None:
-        self.layout = layout
-        self.augment = augment
-        self.bad = bad
-
-    @abstractmethod
-    def sample(self, index: int, random: Generator | None) -> Any:
-        """Return one sample; ``random`` is what its augmentation draws from, None without augmentation."""
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.layout)
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:
-        """Return the sample at (epoch, index).
-
-        Raises:
-            DataError: it cannot be read; or none can, where others take the place of bad ones.
-        """
-        epoch, index = key
-        if self.bad is None:
-            return self._at(epoch, index)
-        for step in range(len(self)):
-            here = (index + step) % len(self)
-            if not self.bad[here]:
-                try:
-                    return self._at(epoch, here)
-                except (DataError, OSError):
-                    self.bad[here] = True
-        raise DataError(f"none of the {len(self)} samples can be read; on_bad_sample raise says why")
-
-    def _at(self, epoch: int, index: int) -> Any:
-        random = None
-        if self.augment:
-            random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
-        return self.sample(index, random)
 
 
 class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
@@ -198,23 +146,23 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
                 f"{self.batch_size} for each of {self._world_size} processes"
             )
 
-    def train_dataloader(self) -> "ResumableLoader":
+    def train_dataloader(self) -> ResumableLoader:
         """Return the training batches; a resumed run finds those that it has not seen yet."""
         return self._loader("train", shuffle=True)
 
-    def val_dataloader(self) -> "ResumableLoader":
+    def val_dataloader(self) -> ResumableLoader:
         """Return the validation samples, each once."""
         return self._loader("val")
 
-    def test_dataloader(self) -> "ResumableLoader":
+    def test_dataloader(self) -> ResumableLoader:
         """Return the test samples, each once."""
         return self._loader("test")
 
-    def predict_dataloader(self) -> "ResumableLoader":
+    def predict_dataloader(self) -> ResumableLoader:
         """Return the test samples, each once."""
         return self._loader("test")
 
-    def evaluation_dataloader(self, split: Split) -> "ResumableLoader":
+    def evaluation_dataloader(self, split: Split) -> ResumableLoader:
         """Return the samples of any split as in evaluation: each once, nothing random."""
         return self._loader(split)
 
@@ -222,7 +170,7 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
 
-    def _loader(self, split: Split, shuffle: bool = False) -> "ResumableLoader":
+    def _loader(self, split: Split, shuffle: bool = False) -> ResumableLoader:
         dataset = self.dataset(split, augment=shuffle)
         rank = self.trainer.global_rank if self.trainer else 0
         sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size)
@@ -238,58 +186,3 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
             # Its own generator: with torch's, a run would depend on the number of loaders built before.
             generator=torch.Generator().manual_seed(0),
         )
-
-
-class ResumableLoader(DataLoader[Any]):
-    """A loader that can resume in the middle of an epoch, at the trainer's current batch.
-
-    The position is looked up when the first batch is asked for, not when the loader or its iterator is made: Lightning
-    makes both before it restores its loops, as soon as anything asks for ``trainer.estimated_stepping_batches``.
-
-    Args:
-        dataset: samples by (epoch, index).
-        batch_sampler: the batches.
-        trainer: whose training loop the batches are for; None begins where the sampler stands.
-        options: of torch's ``DataLoader``.
-    """
-
-    batch_sampler: EpochBatchSampler
-
-    def __init__(
-        self,
-        dataset: Dataset[Any],
-        batch_sampler: EpochBatchSampler,
-        trainer: pl.Trainer | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(dataset, batch_sampler=batch_sampler, **options)
-        self.trainer = trainer
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator: nothing runs before the first batch
-        """Yield the batches that the trainer has not seen in this epoch."""
-        if self.trainer is not None and self.trainer.training:
-            self.batch_sampler.go_to(*resume_position(self.trainer))
-        yield from super().__iter__()
-
-    # Lightning considers a loader resumable if it has these two methods.
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what has to be stored: nothing, as the position follows from the trainer's."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what was stored: nothing."""
-
-
-def in_shared_memory(collate: Callable[[list[Any]], Any], samples: list[Any]) -> Any:
-    """Build a batch, and in a worker put it where the main process finds it.
-
-    Torch would do so as it sends the batch, in a thread whose errors reach nobody: without enough shared memory a run
-    would wait forever.
-
-    Args:
-        collate: what builds it.
-        samples: of it.
-    """
-    batch = collate(samples)
-    return batch if get_worker_info() is None else apply_to_collection(batch, Tensor, Tensor.share_memory_)
