@@ -149,7 +149,6 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "training/data/dataset.py": "training/callbacks/test_bad_samples.py",
     "training/data/layout.py": "multitask/data/test_layouts.py",
     "training/data/loader.py": "training/test_resume.py",
-    "training/data/module.py": "training/test_resume.py",
     "training/doctor/page.py": "pix2pix/test_doctor.py",
     "training/failures.py": "training/test_usage.py",
     "training/run_command.py": "training/test_command_line.py",

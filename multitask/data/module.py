@@ -29,7 +29,8 @@ class SceneData(ResumableData[Scenes]):
         layout: how scenes lie in it: ``Rooms``, ``Folders``, ``MTAN``, or a class of your own that is built like these.
         augmentation: what is done to training scenes, such as ``RandomScaleCropFlip``; null leaves them as they are.
         batch_size: scenes in a batch, for each process.
-        num_workers: processes that load scenes; 0 loads them in the main one.
+        num_workers: processes that load scenes; 0 loads them in the main one. null takes as many as this process has
+            cores, 8 at most.
         train_split: the split that is trained on.
         val_split: the split that chooses the best checkpoint.
         test_split: the split of ``test``, and of the trainer's ``predict``.
@@ -51,7 +52,7 @@ class SceneData(ResumableData[Scenes]):
         layout: Callable[[Any, str], Scenes] = Rooms,
         augmentation: Augmentation | None = None,
         batch_size: int = 16,
-        num_workers: int = 2,
+        num_workers: int | None = None,
         train_split: str = "train",
         val_split: str = "val",
         test_split: str = "test",

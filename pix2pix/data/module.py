@@ -61,7 +61,8 @@ class PairedImages(ResumableData[Pairs]):
         nan: whether NaN pixels of floating point files are an error, or mask: unknown, and left out of losses and
             metrics.
         batch_size: pairs in a batch, for each process.
-        num_workers: processes that load pictures; 0 loads them in the main one.
+        num_workers: processes that load pictures; 0 loads them in the main one. null takes as many as this process has
+            cores, 8 at most.
         train_split: the folder of the training pairs.
         val_split: the folder of the pairs that choose the best checkpoint.
         test_split: the folder of the pairs of ``test`` and ``predict``.
@@ -89,7 +90,7 @@ class PairedImages(ResumableData[Pairs]):
         input_labels: int | None = None,
         nan: NaN = "error",
         batch_size: int = 1,
-        num_workers: int = 2,
+        num_workers: int | None = None,
         train_split: str = "train",
         val_split: str = "val",
         test_split: str = "test",

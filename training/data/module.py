@@ -20,6 +20,7 @@ from training.signals import ignore_signals
 
 Split = Literal["train", "val", "test"]
 WORKERS = 16  # processes for each core, at most: more only take memory
+MOST_BY_DEFAULT = 8
 
 
 class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
@@ -32,7 +33,8 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         root: the data set's folder.
         layout: how the samples lie in it: a class, or a function, that is called with the root and the name of a split.
         batch_size: samples in a batch, for each process, at least 1.
-        num_workers: processes that load samples, from 0 to 16 for each core; 0 loads them in the main one.
+        num_workers: processes that load samples, from 0 to 16 for each core; 0 loads them in the main one. None takes
+            as many as this process has cores, 8 at most.
         train_split: the split that is trained on.
         val_split: the split that chooses the best checkpoint.
         test_split: the split of ``test`` and ``predict``.
@@ -48,13 +50,14 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         root: str | Path | None,
         layout: Callable[[Any, str], L],
         batch_size: int,
-        num_workers: int,
+        num_workers: int | None,
         train_split: str,
         val_split: str,
         test_split: str,
         on_bad_sample: OnBadSample = "raise",
     ) -> None:
         super().__init__()
+        num_workers = cores_of_a_process() if num_workers is None else num_workers
         for name, value, smallest in ("batch_size", batch_size, 1), ("num_workers", num_workers, 0):
             if value < smallest:
                 raise ValueError(f"{name} must be at least {smallest}; got {value}")
@@ -186,3 +189,9 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
             # Its own generator: with torch's, a run would depend on the number of loaders built before.
             generator=torch.Generator().manual_seed(0),
         )
+
+
+def cores_of_a_process() -> int:
+    """Return the processor cores of each of a machine's processes, from 1 to 8: more workers seldom have more to do."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MOST_BY_DEFAULT), 1)
