@@ -44,10 +44,6 @@ class Pix2PixCommands(CommandLine):
         """Return the callbacks of every run, and what writes the translations of ``predict``."""
         return [*super().callbacks(), PredictionWriter()]
 
-    def before_predict(self) -> None:
-        """Require a checkpoint."""
-        self.require_checkpoint()
-
     def after_predict(self) -> None:
         """Print where the translations are."""
         say(f"predictions: {self.trainer.log_dir}/predictions")

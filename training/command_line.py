@@ -183,6 +183,8 @@ class CommandLine(LightningCLI, ABC):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks, loggers and plugins of every run."""
+        if self.subcommand in ("validate", "test", "predict"):
+            self._require_checkpoint()
         given = self.option("trainer")
         check_trainer(given)
         strategy = given["strategy"]
@@ -247,20 +249,11 @@ class CommandLine(LightningCLI, ABC):
             self._print_report()
         say(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")
 
-    def before_validate(self) -> None:
-        """Require a checkpoint."""
-        self.require_checkpoint()
-
-    def before_test(self) -> None:
-        """Require a checkpoint."""
-        self.require_checkpoint()
-
     def after_test(self) -> None:
         """Print the metrics."""
         self._print_report()
 
-    def require_checkpoint(self) -> None:
-        """Require a checkpoint of the command that runs."""
+    def _require_checkpoint(self) -> None:
         if self.option("ckpt_path") is None:
             raise ValueError(f"{self.subcommand} needs --ckpt_path, such as runs/NAME/TIME/checkpoints/best.ckpt")
 

@@ -1,5 +1,7 @@
 """The folder of a run."""
 
+import atexit
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -17,6 +19,7 @@ def new_run(folder: Path) -> Path:
 
     Returns:
         RUNS/NAME/TIME. The main process alone makes it; what others return may be another time, and they write nothing.
+        A command that fails before anything is written there leaves no empty folder.
     """
     time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     names = (time if number == 1 else f"{time}_{number}" for number in count(1))
@@ -30,4 +33,10 @@ def _make(run: Path) -> bool:
         run.mkdir(parents=True)
     except FileExistsError:
         return False
+    atexit.register(_remove_empty, run)
     return True
+
+
+def _remove_empty(run: Path) -> None:
+    with suppress(OSError):  # it holds something
+        run.rmdir()

@@ -41,6 +41,7 @@ RULES: list[
     (r"\.? ?(?:Given|Got) value: (\S+)( Given value: .*)?", r"; got \1"),
     (r"(^|: )(or )+", r"\1"),
     (r" ?(?<= )or must be ", " or "),
+    (r"(; got \S+)\1", r"\1"),
 ]
 
 

@@ -51,7 +51,6 @@ TRAINING = [
     option("-5 epochs", "--trainer.max_epochs -5"),
     option("nothing to train on", "--trainer.limit_train_batches 0"),
     option("a validation every 0 epochs", "--trainer.check_val_every_n_epoch 0"),
-    option("an unknown accelerator", "--trainer.accelerator quantum"),
     option("99 processes", "--trainer.devices 99"),
     option("an unknown precision", "--trainer.precision 7", 2),
     option("clipping by the trainer", "--trainer.gradient_clip_val 1"),

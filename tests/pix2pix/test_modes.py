@@ -122,8 +122,8 @@ def test_checkpoints_of_before_are_used_as_they_were() -> None:
 
 def test_an_unknown_mode_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for option, message in (
-        ("inference", 'key "model.inference"'),
-        ("inference.norm", "'recalibrated']. Got value: eval"),
+        ("inference", "model.inference: must be one of standard, paper or the path of a class, MODULE.CLASS; got eval"),
+        ("inference.norm", "norm: must be one of running, batch, instance, recalibrated; got eval"),
     ):
         said, code = PIX2PIX.fails(capsys, "fit", "--config", "small.yaml", f"--model.{option}", "eval")
         assert (message in said, code) == (True, 2)

@@ -269,7 +269,7 @@ def test_r1_and_r2_are_added_in_every_kth_step(tmp_path: Path) -> None:
 
     class Watch(pl.Callback):
         def on_train_batch_end(self, trainer: pl.Trainer, model: Any, *_: Any) -> None:
-            seen.append({name for name in ("r1", "r2") if f"train/D_{name}" in trainer.logged_metrics})
+            seen.append({name for name in ("r1", "r2") if f"train/D_{name}" in model.step_values})
 
     trained(tmp_path, steps=5, batch_size=2, start=start, callbacks=[Watch()], **options)
     assert seen[0] == {"r1", "r2"}

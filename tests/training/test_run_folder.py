@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -28,3 +29,16 @@ def test_the_main_process_alone_makes_it(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     assert new_run(tmp_path / "mine").parent == tmp_path / "mine"
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_command_that_fails_before_it_writes_leaves_no_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_end: list[tuple[Callable[..., None], Path]] = []
+    monkeypatch.setattr("atexit.register", lambda function, run: at_the_end.append((function, run)))
+    empty, used = new_run(tmp_path / "mine"), new_run(tmp_path / "mine")
+    (used / "config.yaml").touch()
+    for function, run in at_the_end:
+        function(run)
+    assert list((tmp_path / "mine").iterdir()) == [used]
+    assert not empty.exists()

@@ -1,6 +1,7 @@
 """A loader of batches that goes on where a resumed run stands."""
 
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 import lightning.pytorch as pl
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from training.data.sampling import EpochBatchSampler, resume_position
+from training.signals import end_workers
 
 
 class ResumableLoader(DataLoader[Any]):
@@ -35,6 +37,8 @@ class ResumableLoader(DataLoader[Any]):
     ) -> None:
         super().__init__(dataset, batch_sampler=batch_sampler, **options)
         self.trainer = trainer
+        if self.num_workers:
+            Finalize(None, end_workers, exitpriority=0)  # before Python ends the other processes itself
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator: nothing runs before the first batch
         """Yield the batches that the trainer has not seen in this epoch."""
