@@ -35,7 +35,7 @@ bench-loader: .venv/dev.done  ## reading pairs beside the reference's way: the t
 bench-translate: .venv/dev.done  ## what translating files costs beside a bare loop over the network: the table of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.translate
 
-soak: .venv/dev.done  ## faults of all kinds on small runs, for most of an hour: the table of docs/reliability.md; and damaged files
+soak: .venv/dev.done  ## faults of all kinds on small runs, in some twenty minutes: the table of docs/reliability.md; and damaged files
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 	OMP_NUM_THREADS=1 MUTATIONS=1000 $(BIN)/python -m pytest -q tests/errors/test_mutations.py
 
