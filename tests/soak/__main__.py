@@ -1,4 +1,4 @@
-"""The long forms of what tests/soak/test_soak.py does in short: the table of docs/reliability.md, in some twenty minutes.
+"""The long forms of what tests/soak/test_soak.py does in short: the table of docs/reliability.md, in twenty minutes.
 
     OMP_NUM_THREADS=1 python -m tests.soak [KIND...]
 
