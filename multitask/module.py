@@ -53,9 +53,10 @@ class MultiTask(Model):
     A task whose loss has parts that are weighted each by itself, as ``Detection(parts="apart")``, is TASK_PART in what
     follows, once for each of them, and TASK in evaluation, with their sum.
 
-    Logged for each batch: train/TASK (the loss before its weight), weighted/TASK (after it), train/total, lr/AdamW, and
-    what the weighting reports (weight/TASK and more); in evaluation val/TASK or test/TASK, their sum val/loss, and each
-    task's metrics, such as val/seg/miou. The total may fall below 0 and depends on the weights: watch the others.
+    Logged of a batch, where a row is due (see ``log_step``): train/TASK (the loss before its weight), weighted/TASK
+    (after it), train/total, lr/AdamW, and what the weighting reports (weight/TASK and more); in evaluation val/TASK or
+    test/TASK, their sum val/loss, and each task's metrics, such as val/seg/miou. The total may fall below 0 and depends
+    on the weights: watch the others.
 
     Args:
         encoder: computes the features.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -144,7 +145,9 @@ def of_pairs(samples: Sequence[Examined]) -> list[Finding]:
     remedy = "both are read upright; if the other was made of the file as it lies, save both without that orientation"
     add("warning", "pairs have one picture that its EXIF orientation turns, and one without", turned, remedy)
     shifted = [
-        sample.place(f"{shift[0]:+d} down, {shift[1]:+d} right") for sample in read if (shift := shift_of(sample))
+        sample.place(f"{found.down:+d} down, {found.right:+d} right, confidence {found.confidence:.2f}")
+        for sample in read
+        if (found := shift_of(sample))
     ]
     remedy = (
         "align them, or train with a term that tolerates shifts: losses.ShiftTolerantL1Loss, pix2pix.RegistrationLoss"
@@ -154,8 +157,22 @@ def of_pairs(samples: Sequence[Examined]) -> list[Finding]:
     return findings
 
 
-def shift_of(sample: Examined) -> tuple[int, int] | None:
-    """Return how many pixels the target lies below and to the right of the input; None if that is not clear, or none.
+class Shift(NamedTuple):
+    """Where a target lies beside its input.
+
+    Attributes:
+        down: how many pixels below.
+        right: how many pixels to the right.
+        confidence: the height of the phase correlation there: 1 for the same edges, near 0 by chance.
+    """
+
+    down: int
+    right: int
+    confidence: float
+
+
+def shift_of(sample: Examined) -> Shift | None:
+    """Return how the target is shifted against the input; None if it is not, or that is not clear.
 
     It is the peak of the phase correlation of their edges (Kuglin and Hines 1975).
     """
@@ -167,11 +184,12 @@ def shift_of(sample: Examined) -> tuple[int, int] | None:
     correlation = torch.fft.irfft2(cross / cross.abs().clamp_min(1e-9), s=source.gray.shape[1:])
     height, width = correlation.shape
     peak = int(correlation.argmax())
-    if correlation.flatten()[peak] < CLEAR or correlation.flatten()[peak] < BETTER * correlation[0, 0]:
+    height_of_peak = float(correlation.flatten()[peak])
+    if height_of_peak < CLEAR or height_of_peak < BETTER * correlation[0, 0]:
         return None
     down, right = divmod(peak, width)
     down, right = (place - side if place > side // 2 else place for place, side in ((down, height), (right, width)))
-    return round(down * source.size[0] / height), round(right * source.size[1] / width)
+    return Shift(round(down * source.size[0] / height), round(right * source.size[1] / width), height_of_peak)
 
 
 def edges(gray: Tensor) -> Tensor:

@@ -55,12 +55,13 @@ class Pix2Pix(AdversarialModel):
     The trainer's steps are batches: D's optimizer steps through the strategy, which the trainer does not count, so
     ``max_steps``, ``global_step`` in checkpoints and ``every_n_train_steps`` count G's steps, one for each batch.
 
-    Logged for each batch: train/G_gan, train/G_l1 and train/G_TERM (before their weights), train/D_real, train/D_fake
-    (before the half; in ``relativistic`` train/D_pairs), train/D_output_real and train/D_output_fake (D's mean scores),
-    train/D_accuracy_real and train/D_accuracy_fake (the shares of scores on the right side, see
-    ``Adversary.accuracies``), in ``wgan`` train/D_penalty, and train/D_PENALTY (before its weight); what the weighting
-    reports (weight/TERM and more); train/skipped, how many steps of G and D were left out so far; for each epoch the
-    learning rates; and in evaluation l1, mae_units, psnr and ssim after val/ or test/ (see ``ImageMetrics``).
+    Logged of a batch, where a row is due (see ``log_step``): train/G_gan, train/G_l1 and train/G_TERM (before their
+    weights), train/D_real, train/D_fake (before the half; in ``relativistic`` train/D_pairs), train/D_output_real and
+    train/D_output_fake (D's mean scores), train/D_accuracy_real and train/D_accuracy_fake (the shares of scores on the
+    right side, see ``Adversary.accuracies``), in ``wgan`` train/D_penalty, and train/D_PENALTY (before its weight);
+    what the weighting reports (weight/TERM and more); train/skipped, how many steps of G and D were left out so far;
+    for each epoch the learning rates; and in evaluation l1, mae_units, psnr and ssim after val/ or test/ (see
+    ``ImageMetrics``).
 
     Where a batch says which pixels are ``known``, the others count in no loss and no metric; D sees the same there in
     real and made pictures.
