@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from inference.pictures.files import whole_or_not_at_all
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
@@ -22,21 +24,17 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be written; the error names ``path``, and the old file is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with unfinished.open("wb") as file:
+        with whole_or_not_at_all(path) as unfinished, unfinished.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
         _force_to_disk(path.parent)
     except OSError as error:
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    for left in path.parent.glob(f".{path.name}.*"):
+    for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):
         left.unlink(missing_ok=True)
 
 

@@ -50,7 +50,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_is_told_with_its_name(
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    for left in ".b.txt.1", ".b.txt.77", ".other.txt.1":
+    for left in ".b.1.txt", ".b.77.txt", ".other.1.txt":
         (tmp_path / left).touch()
     write(tmp_path / "b.txt", "new")
-    assert names(tmp_path) == [".other.txt.1", "b.txt"]
+    assert names(tmp_path) == [".other.1.txt", "b.txt"]
