@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-loader bench-losses bench-step bench-translate bench-weighting clean demo docs paper quick soak test
+.PHONY: bench-loader bench-losses bench-step bench-translate bench-weighting clean demo docs paper quick soak test test-gpu
 
 demo: .venv/demo.done  ## train on line drawings and show colored pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -15,6 +15,10 @@ test: .venv/dev.done  ## format, lint, types, tests and coverage
 
 quick: .venv/dev.done  ## the tests that take no long training, in under two minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"
+
+test-gpu: .venv/dev.done  ## the tests that a GPU changes, one after the other, on a machine that has one
+	@$(BIN)/python -c "import sys, torch; sys.exit(None if torch.cuda.is_available() else 'make test-gpu: torch finds no GPU here')"
+	$(BIN)/python -m pytest -m gpu
 
 docs: .venv/docs.done  ## the site of docs/, with the API reference, into docs/_build; fails on a broken link or reference
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build

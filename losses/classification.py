@@ -61,16 +61,10 @@ def cross_entropy_loss(
     else:
         target = check_classes(input, target, ignore_index, validate)
     weight = check_class_weights("weight", weight, input)
-    loss = F.cross_entropy(
-        input,
-        target,
-        weight,
-        ignore_index=IGNORE_INDEX if of_probabilities else ignore_index,
-        reduction="none",
-        label_smoothing=label_smoothing,
-    )
     if of_probabilities:
+        loss = F.cross_entropy(input, target, weight, reduction="none", label_smoothing=label_smoothing)
         return reduce(loss, reduction)
+    loss = of_elements(input, target, ignore_index, weight, label_smoothing)
     valid = target != ignore_index
     if weight is None:
         return reduce(loss, reduction, weight=valid)
@@ -153,7 +147,7 @@ def focal_loss(
     target = check_classes(input, target, ignore_index, validate)
     alpha = check_class_weights("alpha", alpha, input)
     # Class weights inside the cross-entropy would make exp(-ce) something other than p_y.
-    cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
+    cross_entropy = of_elements(input, target, ignore_index)
     loss = power(-torch.expm1(-cross_entropy), gamma) * cross_entropy
     valid = target != ignore_index
     if alpha is not None:
@@ -269,7 +263,7 @@ def probability_l1_loss(
 ) -> Tensor:
     """Functional form of :class:`ProbabilityL1Loss`."""
     target = check_classes(input, target, ignore_index, validate)
-    cross_entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
+    cross_entropy = of_elements(input, target, ignore_index)
     return reduce(-2 * torch.expm1(-cross_entropy), reduction, weight=target != ignore_index)
 
 
@@ -306,3 +300,26 @@ def _check_probabilities(input: Tensor, target: Tensor, validate: bool) -> None:
     if not ((lowest >= 0) & ((sums - 1).abs() < 1e-2).all()):  # the sum of a thousand bfloat16 is 0.4 % off
         got = f"{lowest.item():g}" if not lowest >= 0 else f"sums from {sums.min().item():g} to {sums.max().item():g}"
         raise ValueError(f"target must be probabilities >= 0 that add up to 1 over the classes; got {got}")
+
+
+def of_elements(
+    input: Tensor, target: Tensor, ignore_index: int, weight: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Compute the cross-entropy of each element, also with deterministic algorithms on CUDA.
+
+    There torch refuses it for pictures and not for rows, so pictures are turned into a row for each pixel.
+
+    Args:
+        input: logits, N x C x ....
+        target: classes, N x ....
+        ignore_index: elements of this class cost 0.
+        weight: one for each class.
+        label_smoothing: in [0, 1].
+    """
+    logits, classes = input, target
+    if input.is_cuda and input.dim() > 2 and torch.are_deterministic_algorithms_enabled():
+        logits, classes = input.movedim(1, -1).flatten(0, -2), target.flatten()
+    loss = F.cross_entropy(
+        logits, classes, weight, ignore_index=ignore_index, reduction="none", label_smoothing=label_smoothing
+    )
+    return loss.view(target.shape)

@@ -1,12 +1,16 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.pretended_cuda import pretended_cuda
+
 os.environ["WANDB_MODE"] = "offline"  # whatever a test forgets to say, nothing reaches for a network
+os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS refuses deterministic algorithms
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +21,39 @@ def _reproducible() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+if not torch.cuda.is_available():
+    # Autograd looks for devices in the first backward pass and starts threads for them, after which processes cannot
+    # be forked. Fake and pretended devices would count, too.
+    torch.ones((), requires_grad=True).backward()
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu) if torch.cuda.is_available() else "pretended"]
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest, _reproducible: None) -> Iterator[torch.device]:
+    """Go through the CPU and a GPU, or where there is none one that is pretended."""
+    with device_named(request.param) as device:
+        yield device
+
+
+@pytest.fixture(params=DEVICES[1:])
+def gpu(request: pytest.FixtureRequest, _reproducible: None) -> Iterator[torch.device]:
+    """Give a GPU, or where there is none one that is pretended."""
+    with device_named(request.param) as device:
+        yield device
+
+
+@contextmanager
+def device_named(name: str) -> Iterator[torch.device]:
+    """Use deterministic algorithms but on a real GPU, where a test asks for those itself."""
+    if name == "pretended":
+        with pretended_cuda():
+            yield torch.device("cuda")
+    else:
+        torch.use_deterministic_algorithms(name == "cpu")
+        yield torch.device(name)
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

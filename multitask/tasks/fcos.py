@@ -62,7 +62,8 @@ class FCOSHead(nn.Module):
         )
         # Not torch.tensor(..., device=...), which waits for a GPU.
         step = self.pool * torch.stack([logits.new_full((), size[1] / columns), logits.new_full((), size[0] / rows)])
-        y, x = torch.meshgrid(*(torch.arange(side).to(step) + 0.5 for side in grid), indexing="ij")
+        sides = (torch.arange(side, device=step.device, dtype=step.dtype) + 0.5 for side in grid)
+        y, x = torch.meshgrid(*sides, indexing="ij")
         centers = torch.stack([x, y], -1).flatten(0, 1) * step
         # Softplus and not the paper's exp, whose gradient grows with the box. A scale to learn, which the paper has for
         # each level of its pyramid, would add nothing here to the convolution's weights.

@@ -1,5 +1,6 @@
 """What every loss promises, run over all of them."""
 
+import copy
 import inspect
 import re
 import warnings
@@ -232,6 +233,30 @@ def test_the_meta_device(case: Case) -> None:
     loss = case.build().to("meta")
     assert loss_of(loss(*inputs)).device.type == "meta"
     assert repr(loss)
+
+
+@every_loss
+def test_on_a_device_as_in_float64_on_the_cpu(case: Case, device: torch.device) -> None:
+    """Value, gradients, dtype and place, where torch allows TF32 in convolutions: that is its default on a GPU."""
+    loss = case.build()
+    tolerance = 1e-2 if device.type == "cuda" and case.name.startswith("PerceptualLoss") else 1e-4  # has a network
+    wide, of_wide = trained(case, case.inputs())
+    expected = loss_of(copy.deepcopy(loss).double()(*wide))
+    expected.backward()
+    narrow, of_narrow = trained(case, on(cast(case.inputs(), torch.float32), device))
+    value = loss_of(loss.to(device)(*narrow))
+    value.backward()
+    assert (value.device.type, value.dtype) == (device.type, torch.float32)
+    assert_close(value.cpu().double(), expected, rtol=tolerance, atol=1e-6)
+    for mine, exact in zip(of_narrow, of_wide, strict=True):
+        assert mine.grad is not None
+        assert exact.grad is not None
+        assert mine.grad.device.type == device.type
+        assert (mine.grad.cpu() - exact.grad).norm() <= tolerance * exact.grad.norm() + 1e-6
+
+
+def on(inputs: Inputs, device: torch.device) -> Inputs:
+    return tuple(x.to(device) if isinstance(x, Tensor) else x for x in inputs)
 
 
 @every_loss

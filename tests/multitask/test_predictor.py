@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -98,6 +99,22 @@ def test_every_road_gives_the_same_values(checkpoint: Path, tmp_path: Path) -> N
     assert batches is not None
     for index, expected in enumerate(alone):
         assert_same({name: values[index] for name, values in batches[0].items()}, expected)
+
+
+def test_a_gpu_predicts_the_same_values(
+    checkpoint: Path, tmp_path: Path, gpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python and from files, which are written as data and drawn."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    pictures = [random_picture(17, 30) for _ in range(3)]
+    (tmp_path / "in").mkdir()
+    for index, picture in enumerate(pictures):
+        write_picture(tmp_path / "in" / f"{index}.png", picture)
+    predictor = Predictor(checkpoint, device=str(gpu), batch_size=2)
+    for found, expected in zip(predictor(pictures), Predictor(checkpoint, device="cpu")(pictures), strict=True):
+        assert_same(apply_to_collection(found, Tensor, Tensor.cpu), expected)
+    report = predictor.predict_files([tmp_path / "in"], tmp_path / "out")
+    assert (report.written, report.failed) == (3, [])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 301), (2, 30), (16, 24)])

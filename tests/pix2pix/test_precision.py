@@ -91,6 +91,23 @@ class Losses(pl.Callback):
         self.rows.append([model.step_values[name].item() for name in names])
 
 
+def test_each_step_of_d_in_a_batch_sees_the_weights_of_the_one_before(tmp_path: Path) -> None:
+    """Autocast keeps the weights that it has cast for as long as the batch lasts."""
+    model = small_model(norm="none", d_steps=2, lr_discriminator=0.1)
+    seen: list[float] = []
+    judge = model.adversary.of_discriminator
+
+    def noted(*inputs: Any) -> Any:
+        loss, found = judge(*inputs)
+        seen.append(found["output_real"].item())
+        return loss, found
+
+    model.adversary.of_discriminator = noted  # type: ignore[method-assign]
+    quiet_trainer(max_steps=1, precision="bf16-mixed").fit(model, datamodule=small_data(tmp_path / "data"))
+    assert len(seen) == 2
+    assert seen[0] != seen[1]
+
+
 def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(tmp_path: Path) -> None:
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
     model = small_model(norm="none")

@@ -97,6 +97,28 @@ def test_every_road_gives_the_same_picture(checkpoint: Path, tmp_path: Path) -> 
         assert_close(formats.target.to_array(batches[index][0]), expected)
 
 
+def test_a_gpu_translates_to_the_same_picture(
+    checkpoint: Path, tmp_path: Path, gpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, in tiles, from Python and from files; the noise of dropout alone is drawn elsewhere there."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    pictures = [random_picture(48, 64) for _ in range(3)]
+    expected = Translator(checkpoint, device="cpu")(pictures)
+    translator = Translator(checkpoint, device=str(gpu), batch_size=2)
+    assert next(translator.network.parameters()).device.type == "cuda"
+    (tmp_path / "in").mkdir()
+    for index, picture in enumerate(pictures):
+        write_picture(tmp_path / "in" / f"{index}.tif", picture)
+    assert translator.predict_files([tmp_path / "in"], tmp_path / "out").written == 3
+    files = [open_picture(tmp_path / "out" / f"{index}.tif").read() for index in range(3)]
+    for found in translator(pictures), Translator(checkpoint, device=str(gpu), tile=40)(pictures), files:
+        for each, whole in zip(found, expected, strict=True):
+            assert_close(each, whole)
+    noisy, before = Translator(checkpoint, device=str(gpu), inference="paper"), torch.get_rng_state()
+    assert noisy(pictures[0]).shape == expected[0].shape
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("mode", [InferenceMode("instance"), InferenceMode("running", dropout=True)])
 def test_tiles_are_in_the_mode_and_leave_random_numbers_alone(mode: InferenceMode) -> None:
     torch.manual_seed(0)

@@ -1,9 +1,11 @@
 """A training step never waits for the device: nothing in it is asked for as a number, or as places to look at.
 
 What would wait for a GPU is seen on a CPU: an item of a tensor, or an index whose size depends on values. The
-optimizer's own counts of steps, which lie on the CPU whatever trains, are left out.
+optimizer's own counts of steps, which lie on the CPU whatever trains, are left out. What is copied to a GPU or from it
+is seen on a GPU, where torch raises, or on a pretended one.
 """
 
+import copy
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +15,18 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from losses import BerHuLoss, CrossEntropyLoss, DiceLoss, FocalLoss, L1Loss, LovaszLoss, SILogLoss, SumLoss
 from multitask import BinaryMaps, Classification, Depth, Detection, Normals, Segmentation, Task
+from tests.devices import trainer_options
+from tests.pretended_cuda import waits_of_pretended_cuda
 from tests.training.applications import APPLICATIONS, quiet_trainer
 from training import ExactResume
 
+CPU = torch.device("cpu")
 WAITING = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "_unique2", "unique_dim", "unique"}
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
 ROOT = str(Path(__file__).parents[2])
@@ -58,37 +64,50 @@ def _in_an_optimizer() -> bool:
 
 
 @contextmanager
-def waits() -> Iterator[list[str]]:
-    with Waits() as mode:
-        yield mode.found
+def waits(device: torch.device = CPU) -> Iterator[list[str]]:
+    """What would wait for a device; on a GPU the first that does raises, at its place."""
+    if device.type == "cuda" and torch.cuda.is_available():
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield []
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    elif device.type == "cuda":
+        with waits_of_pretended_cuda() as found:
+            yield found
+    else:
+        with Waits() as mode:
+            yield mode.found
 
 
 class Watch(pl.Callback):
     """Watches the steps that no logger is due in; the first builds things that stay."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.found: list[str] = []
         self.steps = 0
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
-        self._mode = Waits()
+        self._context = waits(self.device)
         if batch_idx:
-            self._mode.__enter__()
+            self._found = self._context.__enter__()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx:
-            self._mode.__exit__(None, None, None)
-            self.found += self._mode.found
+            self._context.__exit__(None, None, None)
+            self.found += self._found
             self.steps += 1
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_no_step_waits(name: str, tmp_path: Path) -> None:
-    application, watch = APPLICATIONS[name], Watch()
+def test_no_step_waits(name: str, tmp_path: Path, device: torch.device) -> None:
+    application, watch = APPLICATIONS[name], Watch(device)
     callbacks = [watch, ExactResume(), *application.callbacks()]
-    trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=callbacks, log_every_n_steps=100)
+    options = {"max_epochs": 1, "log_every_n_steps": 100, **trainer_options(device)}
+    trainer = quiet_trainer(tmp_path, callbacks=callbacks, **options)
     trainer.fit(application.build_model(), application.build_data(tmp_path / "data"))
     assert watch.steps == 4
     assert watch.found == []
@@ -119,11 +138,12 @@ TARGETS: dict[str, tuple[Task, Any]] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_no_task_waits(name: str) -> None:
-    task, target = TARGETS[name]
-    head = task.build_head(4)
-    features = torch.randn(2, 4, 4, 4)
-    with waits() as found:
+def test_no_task_waits(name: str, device: torch.device) -> None:
+    task, target = copy.deepcopy(TARGETS[name])
+    target = apply_to_collection(target, Tensor, lambda tensor: tensor.to(device))
+    head = task.to(device).build_head(4).to(device)
+    features = torch.randn(2, 4, 4, 4).to(device)
+    with waits(device) as found:
         prediction = task.at_size(head(features, (8, 8)), (8, 8), (8, 8))
         loss = task.loss(prediction, target)
         total = loss if isinstance(loss, Tensor) else torch.stack(list(loss.values())).sum()

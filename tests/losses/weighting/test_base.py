@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 
 import pytest
@@ -86,24 +87,46 @@ class Operations(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+def two_steps(weighting: Weighting, network: Network, images: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """All that a weighting does in training; returns what it reports."""
+    names = dict(zip(NETWORK_TASKS, TASKS, strict=True))
+    for _ in range(2):
+        views = weighting.branch(network.features(images), network.last.weight)
+        losses = network.losses({task: views[name] for task, name in names.items()}, target)
+        by_name = {names[task]: loss for task, loss in losses.items()}
+        weighting(by_name).backward()
+        weighting.step()
+        weighting.observe(by_name)
+        weighting.end_epoch()
+    return weighting.report()
+
+
+@pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
+def test_the_state_moves_with_the_model_and_steps_are_those_of_the_cpu(weighting: Weighting, gpu: torch.device) -> None:
+    network, on_device = Network(), copy.deepcopy(weighting).to(gpu)
+    images, target = (each.float() for each in batch())
+    copied = copy.deepcopy(network).to(gpu)
+    expected = two_steps(weighting, network, images, target)
+    found = two_steps(on_device, copied, images.to(gpu), target.to(gpu))
+    assert {value.device.type for value in numbers_of(on_device)} <= {gpu.type}
+    for name, value in expected.items():
+        assert_close(found[name].cpu(), value, rtol=1e-3, atol=1e-5, equal_nan=True)
+    for mine, theirs in zip(copied.parameters(), network.parameters(), strict=True):
+        assert mine.grad is not None
+        assert theirs.grad is not None
+        assert_close(mine.grad.cpu(), theirs.grad, rtol=1e-2, atol=1e-4)  # of convolutions in TF32
+    weighting.load_state_dict(on_device.state_dict())  # a checkpoint of a GPU goes on without one
+
+
 @pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
 def test_a_step_never_waits_for_a_device(weighting: Weighting) -> None:
     """No value is read, and nothing is indexed by a tensor, which may be of Python's numbers or of a mask."""
-    network, names = Network().double(), dict(zip(NETWORK_TASKS, TASKS, strict=True))
     if isinstance(weighting, GeometricMean):
         weighting.validate = False  # the option that waits
-    images, target = batch()
+    network, numbers = Network().double(), batch()
     weighting.double()
     with Operations() as operations:
-        for _ in range(2):
-            views = weighting.branch(network.features(images), network.last.weight)
-            losses = network.losses({task: views[name] for task, name in names.items()}, target)
-            by_name = {names[task]: loss for task, loss in losses.items()}
-            weighting(by_name).backward()
-            weighting.step()
-            weighting.observe(by_name)
-            weighting.end_epoch()
-            weighting.report()
+        two_steps(weighting, network, *numbers)
     waiting = ("_local_scalar_dense", "nonzero", "aten.index", "masked_select")
     assert [name for name in operations.names if any(each in name for each in waiting)] == []
 

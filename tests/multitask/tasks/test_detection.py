@@ -1,5 +1,6 @@
 """The loss by hand, what comes back of perfect predictions, and metrics beside torchmetrics' own."""
 
+import copy
 import math
 import pickle
 from pathlib import Path
@@ -343,6 +344,28 @@ def test_pictures_are_drawn_where_they_are(monkeypatch: pytest.MonkeyPatch) -> N
     assert drawn.device.type == "meta"
     assert drawn.shape == images.shape
     assert shapes == [images.shape[1:]]
+
+
+def test_a_gpu_finds_measures_and_draws_what_the_cpu_does(gpu: torch.device) -> None:
+    """Of pictures with boxes, without, and with unknown ones; written as data, too."""
+    target, task, images = [TWO, NONE, None, ONE], Detection(3, names=["a", "b", "c"]), torch.rand(4, 3, *SIZE)
+    places = random_places(4)
+    found = []
+    for place in torch.device("cpu"), gpu:
+        prediction = Places(*(each.to(place) if isinstance(each, Tensor) else each for each in places))
+        truths = [each and {name: value.to(place) for name, value in each.items()} for each in target]
+        logits = prediction.logits.detach().requires_grad_()
+        loss = copy.deepcopy(task).to(place).loss(prediction._replace(logits=logits), truths)
+        loss.backward()
+        values, metrics = task.decode(prediction), task.build_metrics().to(place)
+        task.update(metrics, values, truths)
+        drawn = [task.draw(each, images.to(place)) for each in (values, truths)]
+        assert {each.device.type for each in (loss, *drawn, values[0]["boxes"])} == {place.type}
+        found.append(
+            [loss.detach(), logits.grad, *drawn, *(each["scores"] for each in values), *metrics.compute().values()]
+        )
+    for expected, value in zip(*found, strict=True):
+        assert_close(value.cpu(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_compiled_step_leaves_the_loops_over_boxes_alone() -> None:

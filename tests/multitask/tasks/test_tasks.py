@@ -1,5 +1,6 @@
 """Metrics by hand, losses over what is known, and pictures of the right shape."""
 
+import copy
 import math
 from pathlib import Path
 
@@ -98,6 +99,24 @@ def test_predictions_have_the_pictures_size_and_can_be_drawn(task: Task, target:
         assert drawn.shape == (2, 3, 8, 12)
         assert drawn.min() >= 0
         assert drawn.max() <= 1
+
+
+@pytest.mark.parametrize(("task", "target"), TASKS, ids=lambda value: type(value).__name__)
+def test_a_gpu_computes_draws_and_measures_what_the_cpu_does(task: Task, target: Tensor, gpu: torch.device) -> None:
+    """In a batch on the device, with values of it; the metrics, which are modules, move there."""
+    prediction, images = task.build_head(6)(torch.randn(2, 6, 2, 3), (8, 12)).detach(), torch.rand(2, 3, 8, 12)
+    found = []
+    for place in torch.device("cpu"), gpu:
+        given, truth = prediction.to(place).detach().requires_grad_(), target.to(place)
+        loss = copy.deepcopy(task).to(place).loss(given, truth)
+        loss.backward()
+        values, metrics = task.decode(given.detach()), task.build_metrics().to(place)
+        task.update(metrics, values, truth)
+        drawn = [task.draw(each, images.to(place)) for each in (values, truth)]
+        assert {each.device.type for each in (loss, *drawn)} == {place.type}
+        found.append([loss.detach(), given.grad, *drawn, *metrics.compute().values()])
+    for expected, value in zip(*found, strict=True):
+        assert_close(value.cpu(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_unknown_is_drawn_black() -> None:
