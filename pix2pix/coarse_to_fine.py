@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from pix2pix.generators import Generator, ResidualBlock, ResNetGenerator, Upsampling, upsample
 from pix2pix.layers import Norm, ReflectionPad, initialize, needs_bias, normalization
+from training.recomputation import Layers
 
 
 class CoarseToFineGenerator(Generator):
@@ -46,14 +47,14 @@ class CoarseToFineGenerator(Generator):
         super().__init__(in_channels, out_channels, stride=8)
         c, bias = base_channels, needs_bias(norm)
         self.coarse = ResNetGenerator(in_channels, out_channels, 2 * c, blocks, norm, dropout, upsampling)
-        self.coarse.head = nn.Sequential()  # its features are what is used
-        self.down = nn.Sequential(
+        self.coarse.head = Layers()  # its features are what is used
+        self.down = Layers(
             *(ReflectionPad(3), nn.Conv2d(in_channels, c, 7, bias=bias), normalization(norm, c), nn.ReLU()),
             *(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1, bias=bias), normalization(norm, 2 * c), nn.ReLU()),
         )
         self.blocks = nn.Sequential(*[ResidualBlock(2 * c, norm, dropout) for _ in range(fine_blocks)])
-        self.up = nn.Sequential(*upsample(2 * c, c, upsampling, bias, kernel=3), normalization(norm, c), nn.ReLU())
-        self.head = nn.Sequential(ReflectionPad(3), nn.Conv2d(c, out_channels, 7), nn.Tanh())
+        self.up = Layers(*upsample(2 * c, c, upsampling, bias, kernel=3), normalization(norm, c), nn.ReLU())
+        self.head = Layers(ReflectionPad(3), nn.Conv2d(c, out_channels, 7), nn.Tanh())
         initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
 from inference import Network
 from pix2pix.layers import Norm, initialize, needs_bias, normalization, require_channels
+from training.recomputation import Layers
 
 
 class Discriminator(Network):
@@ -97,7 +98,7 @@ class PatchDiscriminator(Discriminator):
         if layers == 0:
             convolutions = [(base_channels, 1, 1), (2 * base_channels, 1, 1), (1, 1, 1)]
 
-        self.layers = nn.Sequential()
+        self.layers = Layers()
         before = in_channels
         for index, (width, kernel, stride) in enumerate(convolutions):
             first, last = index == 0, index == len(convolutions) - 1

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from inference import Network
@@ -16,6 +15,7 @@ from pix2pix.layers import (
     require_channels,
     require_dropout,
 )
+from training.recomputation import Layers
 
 Upsampling = Literal["transposed", "resize"]
 
@@ -121,7 +121,7 @@ class UNetGenerator(Generator):
 
         self.encoder = nn.ModuleList()
         for level, width in enumerate(channels):
-            down = nn.Sequential()
+            down = Layers()
             if level > 0:
                 down.append(nn.LeakyReLU(0.2))
             before = channels[level - 1] if level > 0 else in_channels
@@ -135,7 +135,7 @@ class UNetGenerator(Generator):
             innermost, outermost = level == levels - 1, level == 0
             before = 2 * channels[level] if skips and not innermost else channels[level]  # the skip doubles them
             width = out_channels if outermost else channels[level - 1]
-            up = nn.Sequential(nn.ReLU(), *upsample(before, width, upsampling, bias or outermost))
+            up = Layers(nn.ReLU(), *upsample(before, width, upsampling, bias or outermost))
             if outermost:
                 up.append(nn.Tanh())
             else:
@@ -155,7 +155,7 @@ class UNetGenerator(Generator):
             encoded.append(x)
         x = self.decoder[0](encoded.pop())  # innermost: nothing beside it to skip to
         for up in self.decoder[1:]:
-            x = up(torch.cat([encoded.pop(), x], dim=1) if self.skips else x)  # twice the size at each level
+            x = up(encoded.pop(), x) if self.skips else up(x)  # twice the size at each level
         return x
 
 
@@ -196,19 +196,17 @@ class ResNetGenerator(Generator):
         super().__init__(in_channels, out_channels, stride=4)
         c, bias = base_channels, needs_bias(norm)
 
-        self.stem = nn.Sequential(
-            ReflectionPad(3), nn.Conv2d(in_channels, c, 7, bias=bias), normalization(norm, c), nn.ReLU()
-        )
-        self.down = nn.Sequential()
+        self.stem = Layers(ReflectionPad(3), nn.Conv2d(in_channels, c, 7, bias=bias), normalization(norm, c), nn.ReLU())
+        self.down = Layers()
         for before, width in (c, 2 * c), (2 * c, 4 * c):
             self.down.append(nn.Conv2d(before, width, 3, stride=2, padding=1, bias=bias))
             self.down.extend([normalization(norm, width), nn.ReLU()])
         self.blocks = nn.Sequential(*[ResidualBlock(4 * c, norm, dropout) for _ in range(blocks)])
-        self.up = nn.Sequential()
+        self.up = Layers()
         for before, width in (4 * c, 2 * c), (2 * c, c):
             self.up.extend(upsample(before, width, upsampling, bias, kernel=3))
             self.up.extend([normalization(norm, width), nn.ReLU()])
-        self.head = nn.Sequential(ReflectionPad(3), nn.Conv2d(c, out_channels, 7), nn.Tanh())
+        self.head = Layers(ReflectionPad(3), nn.Conv2d(c, out_channels, 7), nn.Tanh())
 
         initialize(self)
 
@@ -228,7 +226,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, norm: Norm, dropout: float) -> None:
         super().__init__()
         bias = needs_bias(norm)
-        self.residual = nn.Sequential(
+        self.residual = Layers(
             ReflectionPad(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             normalization(norm, channels),

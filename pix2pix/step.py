@@ -1,13 +1,11 @@
 """The training step of a generator and a discriminator, with an optimizer each."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from functools import cache, partial
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
-from torch.utils.checkpoint import checkpoint
 
 from losses.adversarial import Predictions
 from pix2pix.adversary import Adversary
@@ -20,7 +18,7 @@ from pix2pix.objective import GAN, Terms
 from pix2pix.schedule import learning_rate_factor
 from pix2pix.stepping import before_step
 from training import Model
-from training.model import BuffersKept
+from training.recomputation import recomputed
 
 
 class AdversarialModel(Model):
@@ -59,6 +57,7 @@ class AdversarialModel(Model):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         self.recalibrated = False  # the running statistics move on
+        self.trainer.optimizers[0].zero_grad()  # G's gradients are in nobody's way while D learns
         chunks = chunks_of(batch, self.accumulate)
         made = [self._make(chunk) for chunk in chunks]  # once: D and G's loss see the same pictures
         if adversarial := self.current_epoch >= self.warm_up_epochs:
@@ -70,12 +69,7 @@ class AdversarialModel(Model):
         if self.accumulate == 1:
             made: Tensor = self.generator(chunk.source)
         else:  # one chunk at a time is in memory: G's backward pass runs it again, with the same dropout
-            made = checkpoint(
-                self.generator,
-                chunk.source,
-                use_reentrant=False,
-                context_fn=lambda: (nullcontext(), BuffersKept(self.generator)),
-            )
+            made = recomputed(self.generator, chunk.source)
         require_shape(made, chunk.target)
         return made if chunk.known is None else torch.where(chunk.known, made, chunk.target)
 
@@ -96,7 +90,6 @@ class AdversarialModel(Model):
         optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
         logged = []
         with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
-            optimizer.zero_grad()
             for chunk, picture in zip(chunks, made, strict=True):
                 views = self.objective.branch(picture, self.generator.last_weight)
                 losses = self._generator_losses(chunk, views, adversarial)

@@ -11,6 +11,8 @@ from losses import FeatureMatchingLoss, GradNorm, SSIMLoss, UncertaintyWeighting
 from pix2pix import R1, R2, RegistrationLoss
 from tests.pix2pix.pictures import small_data, write_side_by_side
 from tests.pix2pix.training import quiet_trainer, small_model, weights
+from training import ExactResume
+from training.callbacks import Networks
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,20 @@ def test_two_processes_train_as_one_with_their_batches_joined(objective: dict[st
     assert_close(several, one, rtol=1e-9, atol=1e-12)
     assert several_l1 == pytest.approx(one_l1, rel=1e-6)
     assert any((one[name] - start[name]).abs().max() > 1e-4 for name in start)
+
+
+def test_two_processes_that_compute_feature_maps_again_train_to_the_same_bits(tmp_path: Path) -> None:
+    start, trained = small_model().state_dict(), []
+    for recompute in False, True:
+        model = small_model()
+        model.load_state_dict(start)
+        strategy = {"devices": 2, "strategy": "ddp_fork_find_unused_parameters_true"}
+        callbacks = [ExactResume(), Networks(recompute=recompute)]
+        trainer = quiet_trainer(max_epochs=1, use_distributed_sampler=False, callbacks=callbacks, **strategy)
+        trainer.fit(model, datamodule=small_data(tmp_path / "data", batch_size=2))
+        trained.append(weights(model))
+    assert_close(*trained, rtol=0, atol=0)
+    assert any(not start[name].equal(trained[0][name]) for name in start)
 
 
 def test_three_processes_and_uneven_batches_are_as_one(tmp_path: Path) -> None:
