@@ -29,12 +29,13 @@ def findings() -> dict[str, tuple[str, list[str]]]:
 def test_sound_scenes_are_sound(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "small.yaml", "--json", "found.json"])
     assert capsys.readouterr().out.splitlines() == [
-        "train   image     10 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
-        "val     image     3 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
-        "test    image     3 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
-        "train   seg       10  0: 35.1%, 1: 33.7%, 2: 31.2%",
-        "train   depth     10  mean 3.017",
-        "train   boxes     10  10 boxes; 0: 7, 1: 3",
+        "split  what   samples  what they hold",
+        "train  image       10  3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "val    image        3  3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "test   image        3  3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "train  seg         10  0: 35.1%, 1: 33.7%, 2: 31.2%",
+        "train  depth       10  mean 3.017",
+        "train  boxes       10  10 boxes; 0: 7, 1: 3",
         "nothing is wrong",
     ]
     assert findings() == {}

@@ -49,12 +49,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sound_pairs_are_sound(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "data", "--json", "findings.json"])
     assert capsys.readouterr().out.splitlines() == [
-        "train   input     24 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "train   target    24 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "val     input     4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "val     target    4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "test    input     4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "test    target    4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "split  what    samples  what they hold",
+        "train  input        24  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "train  target       24  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "val    input         4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "val    target        4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "test   input         4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "test   target        4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
         "nothing is wrong",
     ]
     assert json.loads(Path("findings.json").read_text()) == []
@@ -177,7 +178,7 @@ def test_what_is_not_there_is_one_line(data: Path, capsys: pytest.CaptureFixture
     assert (code, "nowhere: no such folder, and no such configuration" in said) == (1, True)
     shutil.rmtree(data / "test")
     main(["doctor", "data"])
-    assert "warning 1 split cannot be used (" in capsys.readouterr().out
+    assert "warning  1 split cannot be used (" in capsys.readouterr().out
     shutil.rmtree(data)
     data.mkdir()
     said, code = PIX2PIX.fails(capsys, "doctor", "data")
