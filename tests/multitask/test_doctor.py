@@ -79,7 +79,7 @@ def test_the_page_and_a_glance_show_what_is_wrong(capsys: pytest.CaptureFixture[
 
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
     said = capsys.readouterr().out
-    assert "warning: 1 scenes are there twice: train/train04 and train/train05; remove one of each" in said
+    assert "warning: scenes are there twice: train/train04 and train/train05; remove one of each" in said
     run = next(line.removeprefix("run: ") for line in said.splitlines() if line.startswith("run: "))
     assert f"all are examined by: python -m multitask doctor {run}\n" in said
     main(["fit", "--ckpt_path", f"{run}/checkpoints/last.ckpt", "--config", "small.yaml", "--trainer.max_epochs", "2"])

@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
     Attributes:
         severity: ``error`` where a training cannot be trusted or does not start, else ``warning``.
-        says: what is wrong, after the number of samples: "pairs are in two splits".
+        says: what is wrong: "pairs are in two splits".
         where: the places, at least one.
         remedy: what to do.
     """
@@ -50,7 +50,7 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in a line."""
-        return f"{len(self.where)} {self.says}: {self.some_places()}; {self.remedy}"
+        return f"{self.says}: {self.some_places()}; {self.remedy}"
 
     def some_places(self) -> str:
         """Name the first of the places, and how many more there are."""

@@ -70,10 +70,10 @@ def report(samples: Sequence[Examined], findings: Sequence[Finding], counts: Seq
         examined.add_row(*map(Text, row))
     if not findings:
         return [examined]
-    found = _table("", "what is wrong", "where", "what to do")
+    found = _table("", "number", "what is wrong", "where", "what to do")
     for each in sorted(findings, key=lambda each: each.severity):
         severity = Text(each.severity, COLORS[each.severity])
-        found.add_row(severity, *map(Text, (f"{len(each.where)} {each.says}", each.some_places(), each.remedy)))
+        found.add_row(severity, *map(Text, (str(len(each.where)), each.says, each.some_places(), each.remedy)))
     return [examined, found]
 
 
@@ -81,7 +81,7 @@ def _table(*titles: str) -> Table:
     """Return a table without lines, whose text columns share the width that there is."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in titles:
-        table.add_column(title, justify="right" if title == "samples" else "left", overflow="fold")
+        table.add_column(title, justify="right" if title in ("samples", "number") else "left", overflow="fold")
     return table
 
 

@@ -33,9 +33,9 @@ def test_a_row_is_a_line_where_the_output_is_no_terminal(capsys: pytest.CaptureF
         "val    target        3  1 x bool (0 to 0); all 4 x 5 (height x width)",
         "train  seg         360  bed: 3.5%",
         "",
-        "         what is wrong       where" + " " * 71 + "what to do",
-        "error    4 pairs are broken  1 and 2 (left), 3, 4 and 1 more" + " " * 45 + "mend them",
-        f"warning  1 pairs are gray    val/{LONG}  color them",
+        "         number  what is wrong     where" + " " * 71 + "what to do",
+        "error         4  pairs are broken  1 and 2 (left), 3, 4 and 1 more" + " " * 45 + "mend them",
+        f"warning       1  pairs are gray    val/{LONG}  color them",
     ]
 
 
