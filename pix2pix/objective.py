@@ -54,6 +54,9 @@ class Terms(nn.Module):
             check_number("weights", factor, at_least=0)
         for epochs in ramps.values():
             check_number("ramps", epochs, at_least=1)
+        self.masked = {  # inspected once: it takes longer than a small loss
+            name for name in self.losses if "mask" in inspect.signature(self.named_losses()[name].forward).parameters
+        }
         self.factors = dict.fromkeys(names, 1.0) | {L1: lambda_l1} | dict(factors)
         self.ramps = dict(ramps)
         likelihoods: dict[str, Likelihood] = {GAN: "categorical"}
@@ -105,7 +108,7 @@ class Terms(nn.Module):
             value = loss(*features())
         elif isinstance(loss, TotalVariationLoss):
             value = loss(made)
-        elif "mask" in inspect.signature(loss.forward).parameters:
+        elif name in self.masked:
             value = loss(made, target, mask=known)
         else:
             value = loss(made, target)
