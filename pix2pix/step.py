@@ -57,7 +57,7 @@ class AdversarialModel(Model):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train D, then G, on one batch."""
         self.recalibrated = False  # the running statistics move on
-        self.trainer.optimizers[0].zero_grad()  # G's gradients are in nobody's way while D learns
+        self.trainer.optimizers[0].zero_grad()  # frees the gradients of G's last step while D learns
         chunks = chunks_of(batch, self.accumulate)
         made = [self._make(chunk) for chunk in chunks]  # once: D and G's loss see the same pictures
         if adversarial := self.current_epoch >= self.warm_up_epochs:

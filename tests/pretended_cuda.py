@@ -7,7 +7,7 @@ of place on any machine. It knows nothing of rounding, autocast, kernels, stream
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 CUDA = torch.device("cuda:0")
 BETWEEN_DEVICES = {"copy_", "_to_copy", "_foreach_copy_"}
@@ -119,13 +118,22 @@ def value_of(each: Any) -> Any:
     return each.value if isinstance(each, OnCUDA) else each
 
 
-def tensors_in(*given: Any) -> list[Tensor]:
-    return [each for each in tree_leaves(given) if isinstance(each, Tensor)]
+def tensors_in(given: Any) -> list[Tensor]:
+    """All tensors in lists of lists; torch's own function for that takes longer than most operations here."""
+    if isinstance(given, Tensor):
+        return [given]
+    return [each for part in given for each in tensors_in(part)] if isinstance(given, list | tuple) else []
+
+
+def mapped(function: Callable[[Any], Any], given: Any) -> Any:
+    if isinstance(given, list | tuple):
+        return type(given)([mapped(function, each) for each in given])
+    return function(given)
 
 
 def waits(name: str, args: Any, kwargs: Any) -> bool:
     """Whether a GPU would be waited for: what comes from it does, and what goes to it if nobody says non_blocking."""
-    on_cuda = [isinstance(each, OnCUDA) for each in tensors_in(args, kwargs)]
+    on_cuda = [isinstance(each, OnCUDA) for each in tensors_in([args, [*kwargs.values()]])]
     if name == "_to_copy":
         moves = kwargs.get("device") is not None and is_cuda(kwargs["device"]) != on_cuda[0]
         return moves and (on_cuda[0] or not kwargs.get("non_blocking"))
@@ -139,7 +147,7 @@ def waits(name: str, args: Any, kwargs: Any) -> bool:
 
 def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Compute on the CPU, and say of the result where it would be."""
-    name, tensors = func.overloadpacket.__name__, tensors_in(args, kwargs)
+    name, tensors = func.overloadpacket.__name__, tensors_in([args, [*kwargs.values()]])
     to_cuda = any(isinstance(each, OnCUDA) for each in tensors)
     if to_cuda:
         check(name, args, tensors)
@@ -148,9 +156,9 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if kwargs.get("device") is not None:
         to_cuda = is_cuda(kwargs["device"])
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    plain_args, plain_kwargs = tree_map(
-        value_of, (args, {**kwargs, "pin_memory": False} if "pin_memory" in kwargs else kwargs)
-    )
+    if "pin_memory" in kwargs:
+        kwargs = {**kwargs, "pin_memory": False}
+    plain_args, plain_kwargs = mapped(value_of, args), {key: mapped(value_of, each) for key, each in kwargs.items()}
     made = func(*plain_args, **plain_kwargs)
     given = {id(value_of(each)): each for each in tensors}  # what is changed in place stays the same tensor
 
@@ -159,7 +167,7 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             return each
         return given[id(each)] if id(each) in given else OnCUDA(each) if to_cuda else each
 
-    return tree_map(placed, made)
+    return mapped(placed, made)
 
 
 def check(name: str, args: Any, tensors: list[Tensor]) -> None:

@@ -91,7 +91,7 @@ class Storages(TorchDispatchMode):
 def test_less_is_kept_and_no_convolution_is_computed_twice(name: str, share: float) -> None:
     kept, operations = [], []
     for change in (lambda network: network), recomputing:
-        network, pictures = change(NETWORKS[name]()), torch.rand(2, 3, 64, 64)
+        network, pictures = change(NETWORKS[name]()), torch.rand(2, 3, 128, 128)
         with Storages() as storages:
             output = network(pictures)
             kept.append(storages.bytes())
