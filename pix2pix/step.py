@@ -91,7 +91,7 @@ class AdversarialModel(Model):
         logged = []
         with frozen(self.discriminator):
             for chunk, picture in zip(chunks, made, strict=True):
-                views = self.objective.branch(picture, self.generator.last_weight)
+                views = self.objective.branch(picture, self.generator)
                 losses = self._generator_losses(chunk, views, adversarial)
                 total = self.objective.total(losses, self.current_epoch - self.warm_up_epochs)
                 if self.wants_gan_share and adversarial:
