@@ -1,6 +1,8 @@
 # The targets set everything up by themselves: Python 3.11 or newer, make and a package index are all they need.
 PYTHON ?= python3
 BIN := .venv/bin
+# GPUs are hidden from these tests, as they fork processes, which cannot use one; test-gpu is for that.
+PYTEST := CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: bench clean demo docs paper quick soak test test-gpu
 
@@ -11,10 +13,10 @@ test: .venv/dev.done  ## format, lint, types, tests and coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=95
+	$(PYTEST) --cov --cov-report=term --cov-fail-under=95
 
 quick: .venv/dev.done  ## the tests that take no long training, in under two minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-gpu: .venv/dev.done  ## the tests that a GPU changes, one after the other, on a machine that has one
 	@$(BIN)/python -c "import sys, torch; sys.exit(None if torch.cuda.is_available() else 'make test-gpu: torch finds no GPU here')"
