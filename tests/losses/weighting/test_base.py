@@ -103,7 +103,7 @@ def two_steps(weighting: Weighting, network: Network, images: Tensor, target: Te
 
 @pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
 def test_the_state_moves_with_the_model_and_steps_are_those_of_the_cpu(weighting: Weighting, gpu: torch.device) -> None:
-    network, on_device = Network(), copy.deepcopy(weighting).to(gpu)
+    network, on_device, resumed = Network(), copy.deepcopy(weighting).to(gpu), copy.deepcopy(weighting)
     images, target = (each.float() for each in batch())
     copied = copy.deepcopy(network).to(gpu)
     expected = two_steps(weighting, network, images, target)
@@ -115,7 +115,8 @@ def test_the_state_moves_with_the_model_and_steps_are_those_of_the_cpu(weighting
         assert mine.grad is not None
         assert theirs.grad is not None
         assert_close(mine.grad.cpu(), theirs.grad, rtol=1e-2, atol=1e-4)  # of convolutions in TF32
-    weighting.load_state_dict(on_device.state_dict())  # a checkpoint of a GPU goes on without one
+    resumed.load_state_dict(on_device.state_dict())  # a checkpoint of a GPU goes on without one
+    assert {value.device.type for value in resumed.buffers()} <= {"cpu"}
 
 
 @pytest.mark.parametrize("weighting", every_weighting(), ids=lambda weighting: type(weighting).__name__)
