@@ -102,14 +102,12 @@ def over_tasks(count: int, device: torch.device) -> Found:
 
 
 def over_pairs(count: int, device: torch.device) -> Found:
-    """Find as many pairs on disk, and read one; they are names of one file."""
+    """Find as many pairs on disk, and read one; they are names of a few files."""
     with tempfile.TemporaryDirectory() as folder:
         split = write_photographs(Path(folder, "photographs")) / "train"
-        first, *others = sorted(split.iterdir())
-        for other in others:
-            other.unlink()
-        for number in range(1, count):
-            os.link(first, split / f"{number:06}{first.suffix}")
+        files = sorted(split.iterdir())
+        for number in range(len(files), count):  # a file has as many names as its system lets it have
+            os.link(files[number % len(files)], split / f"{number:06}{files[0].suffix}")
         memory, start = PeakMemory(torch.device("cpu")), time.perf_counter()
         data = PairedImages(str(split.parent), num_workers=0)
         data.prepare_data()
@@ -156,7 +154,10 @@ def draw(curves: Mapping[Curve, Sequence[Found]]) -> Figure:
             axes.set_yscale("log")
             axes.set_xlabel(f"{curve.what}; slope {slope(curve.values, column):.2f}")
             axes.xaxis.set_major_formatter("{x:,.0f}")
-            axes.yaxis.set_major_formatter("{x:g}")
+            least, most = min(column), max(column)
+            shown = [least, most] if most < 1.2 * least else [least, math.sqrt(least * most), most]
+            axes.set_yticks(shown, [f"{each:,.0f}" if each >= 100 else f"{each:.2g}" for each in shown])
+            axes.set_ylim(least / 1.2, most * 1.2)  # what hardly grows looks flat
             axes.minorticks_off()
         panels[place].set_title(curve.title)
     panels[0].set_ylabel("seconds")
