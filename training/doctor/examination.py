@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tqdm import tqdm
-
 from inference import DataError, Picture
 from training.data import Split
+from training.data.counted import counted
 from training.doctor.pictures import Facts, facts_of
 
 Severity = Literal["error", "warning"]
@@ -109,7 +108,7 @@ def examine(
             return Examined(split, names[index], index, {}, " ".join(str(error).split()))
 
     with ThreadPoolExecutor(threads) as pool:
-        return list(tqdm(pool.map(one, indices), split, len(indices), unit=" samples", disable=None))
+        return list(counted(pool.map(one, indices), split, len(indices)))
 
 
 def evenly(count: int, most: int | None) -> range:
