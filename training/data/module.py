@@ -157,6 +157,12 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
                 f"{self.batch_size} for each of {self._world_size} processes"
             )
 
+    def fill_caches(self) -> None:
+        """Read what ``cache`` keeps, unless that is done already; otherwise the loaders do when they are made."""
+        if self.cache is not None:
+            self._keep("train", self.dataset("train", augment=True))
+            self._keep("val", self.dataset("val"))
+
     def train_dataloader(self) -> ResumableLoader:
         """Return the training batches; a resumed run finds those that it has not seen yet."""
         return self._loader("train", shuffle=True, keep=True)
@@ -183,8 +189,8 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
 
     def _loader(self, split: Split, shuffle: bool = False, keep: bool = False) -> ResumableLoader:
         dataset = self.dataset(split, augment=shuffle)
-        if keep and self.cache is not None and isinstance(dataset, CacheableDataset):
-            dataset.records = self._kept(split, dataset)
+        if keep:
+            self._keep(split, dataset)
         rank = self.trainer.global_rank if self.trainer else 0
         sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size)
         return ResumableLoader(
@@ -200,17 +206,19 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
             generator=torch.Generator().manual_seed(0),
         )
 
-    def _kept(self, split: Split, samples: CacheableDataset[L]) -> Records | None:
-        """Return the cache of a split, which is made if there is none, or none of these files and settings."""
+    def _keep(self, split: Split, dataset: EpochDataset[L]) -> None:
+        """Give a dataset the cache of its split; it is made if there is none of these files and settings."""
+        if self.cache is None or not isinstance(dataset, CacheableDataset):
+            return
         name = self.split_names[split]
         if self.cache == "disk":
-            return kept_on_disk(samples, name, self.root, self.num_workers)
-        now = fingerprint(samples, self.root)
-        before, records = self._in_memory.get(split, (None, None))
+            dataset.records = kept_on_disk(dataset, name, self.root, self.num_workers)
+            return
+        now = fingerprint(dataset, self.root)
+        before, dataset.records = self._in_memory.get(split, (None, None))
         if now != before:
-            records = kept_in_memory(samples, name, self.num_workers)
-            self._in_memory[split] = now, records
-        return records
+            dataset.records = kept_in_memory(dataset, name, self.num_workers)
+            self._in_memory[split] = now, dataset.records
 
 
 def cores_of_a_process() -> int:

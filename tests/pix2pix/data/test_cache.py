@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from inference import DataError, Picture, write_picture
+from inference import DataError, Picture, read_checkpoint, write_picture
 from inference.pictures import Array
 from pix2pix.data import PairedImages, Pairs, Parquet, SideBySide, Stacks, TwoFolders
 from tests.pix2pix.pictures import small_data, write_side_by_side
+from tests.training.programs import PIX2PIX, SILENCED, the_run
 from training.data import Cache
 
 RANDOM = np.random.default_rng(0)
 HEIGHT, WIDTH = 22, 20  # of A, and of B
+
+pytestmark = SILENCED
 
 WHERE: list[Cache] = ["disk", "memory"]
 PLAIN: dict[str, Any] = {"color_jitter": 0.0}
@@ -270,3 +273,19 @@ def test_a_layout_of_ones_own_that_does_not_tell_its_files_is_kept_in_memory_alo
     assert_same(samples(PairedImages(tmp_path, Mine, cache="memory", **options)), expected)
     with pytest.raises(DataError, match="Mine does not say which files it reads; give it sources"):
         samples(PairedImages(tmp_path, Mine, cache="disk", **options))
+
+
+@pytest.mark.slow
+def test_a_run_with_a_cache_ends_with_the_weights_of_one_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PIX2PIX.enter(tmp_path, monkeypatch)
+    weights = []
+    for name, options in {"plain": [], "cached": ["--data.cache", "disk", "--data.num_workers", "1"]}.items():
+        PIX2PIX.main(["fit", "--config", "small.yaml", "--name", name, *options])
+        weights.append(read_checkpoint(the_run(name) / "checkpoints" / "last.ckpt")["state_dict"])
+    said = capsys.readouterr().out
+    kept = [line for line in said.splitlines() if line.startswith("cache: ")]
+    folder = tmp_path / "data" / "cache"
+    assert [line.partition(" in ")[2] for line in kept] == [f"{folder} for train", f"{folder} for val"]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
