@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench-loader bench-losses bench-step bench-translate bench-weighting clean demo docs paper quick soak test
+.PHONY: bench clean demo docs paper quick soak test
 
 demo: .venv/demo.done  ## train on line drawings and show colored pictures
 	$(BIN)/python -m pix2pix fit --config configs/pix2pix/emoji.yaml
@@ -20,20 +20,8 @@ docs: .venv/docs.done  ## the site of docs/, with the API reference, into docs/_
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 	@echo docs/_build/index.html
 
-bench-losses: .venv/peers.done  ## our losses beside other libraries': the tables of docs/benchmarks.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.losses
-
-bench-weighting: .venv/peers.done .venv/torchjd.done  ## what task weightings cost beside equal weights: the table of docs/benchmarks.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.weighting
-
-bench-step: .venv/dev.done  ## the training step beside the reference's, on one thread: the tables of docs/benchmarks.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.step
-
-bench-loader: .venv/dev.done  ## reading pairs beside the reference's way: the table of docs/benchmarks.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.loader
-
-bench-translate: .venv/dev.done  ## what translating files costs beside a bare loop over the network: the table of docs/benchmarks.md
-	$(BIN)/python -m benchmarks.translate
+bench: .venv/dev.done  ## measure this project beside others, in some forty minutes of an idle machine: docs/benchmarks.md
+	$(BIN)/python -m benchmarks
 
 soak: .venv/dev.done  ## faults of all kinds on small runs, in some twenty minutes: the table of docs/reliability.md; and damaged files
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak

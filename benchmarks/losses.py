@@ -1,4 +1,4 @@
-"""Our losses beside those of other libraries, in time and memory: prints the tables of docs/benchmarks.md."""
+"""Our losses beside those of other libraries, in time and memory: tables of docs/benchmarks.md."""
 
 import resource
 import statistics
@@ -213,7 +213,7 @@ def print_peak_memory() -> None:
 
 def memory_row() -> str:
     """The line of the second table; Linux gives a process's peak in KiB."""
-    command = [sys.executable, "-m", "benchmarks.losses", "memory"]
+    command = [sys.executable, "-m", "benchmarks.losses"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     peak = int(output) * 1024 / 1e9
     triplets = MEMORY_SAMPLES * (SAMPLES_PER_CLASS - 1) * (MEMORY_SAMPLES - SAMPLES_PER_CLASS)
@@ -223,18 +223,24 @@ def memory_row() -> str:
     )
 
 
-def main() -> None:
-    """Measure everything, in one run."""
+def report(device: torch.device) -> str:
+    """Measure everything, in one run; on the CPU, whatever the device."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     memory = memory_row()  # first: a process's peak counts what its parent held when it was started
-    print(machine("torchvision", *PEERS), end="\n\n")
-    print("| loss | peer | ours | theirs | times as fast (quartiles) | target | met |")
-    print("|---|---|---|---|---|---|---|")
-    for case in cases():
-        print(row(case), flush=True)
-    print(f"\n| loss | peak memory | target | met |\n|---|---|---|---|\n{memory}")
+    lines = [
+        machine("torchvision", *PEERS),
+        "",
+        "| loss | peer | ours | theirs | times as fast (quartiles) | target | met |",
+        "|---|---|---|---|---|---|---|",
+        *map(row, cases()),
+        "",
+        "| loss | peak memory | target | met |",
+        "|---|---|---|---|",
+        memory,
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print_peak_memory() if sys.argv[1:] == ["memory"] else main()
+    print_peak_memory()  # for memory_row, in a process of its own

@@ -9,7 +9,8 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -87,10 +88,18 @@ class PlainStep:
         generator: G.
         discriminator: D.
         fused: whether Adam is torch's fused one; the reference leaves torch's default.
+        autocast: the context of the forward passes.
     """
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, fused: bool | None = None) -> None:
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        fused: bool | None = None,
+        autocast: AbstractContextManager[Any] | None = None,
+    ) -> None:
         self.generator, self.discriminator = generator, discriminator
+        self.autocast = autocast or nullcontext()
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=fused)
             for network in (generator, discriminator)
@@ -99,18 +108,21 @@ class PlainStep:
     def __call__(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Train D, then G, on a batch; return the losses."""
         for_generator, for_discriminator = self.optimizers
-        made = self.generator(source)
+        with self.autocast:
+            made = self.generator(source)
 
         self.discriminator.requires_grad_(True)
         for_discriminator.zero_grad()
-        of_fake = self.judge(source, made.detach(), 0.0)
-        of_real = self.judge(source, target, 1.0)
+        with self.autocast:
+            of_fake = self.judge(source, made.detach(), 0.0)
+            of_real = self.judge(source, target, 1.0)
         ((of_fake + of_real) * 0.5).backward()
         for_discriminator.step()
 
         self.discriminator.requires_grad_(False)
         for_generator.zero_grad()
-        gan, l1 = self.of_generator(source, made, target)
+        with self.autocast:
+            gan, l1 = self.of_generator(source, made, target)
         (gan + LAMBDA * l1).backward()
         for_generator.step()
         return {"D_fake": of_fake, "D_real": of_real, "G_gan": gan, "G_l1": l1}
@@ -167,7 +179,9 @@ def require_same_step(side: int = 32, levels: int = 5, channels: int = 4, batch:
         torch.testing.assert_close(ours.grad / scale, other.grad / scale, rtol=0, atol=1e-9)
 
 
-def trained_in_memory(model: Pix2Pix, pictures: Tensor, steps: int, callbacks: Sequence[Callback] = ()) -> None:
+def trained_in_memory(
+    model: Pix2Pix, pictures: Tensor, steps: int, callbacks: Sequence[Callback] = (), precision: Any = None
+) -> None:
     """Train on one batch over and over, with the callbacks that every run has and the loggers of a plain one.
 
     Args:
@@ -175,16 +189,19 @@ def trained_in_memory(model: Pix2Pix, pictures: Tensor, steps: int, callbacks: S
         pictures: inputs and targets, 2 x N x 3 x H x W.
         steps: how many.
         callbacks: more of them.
+        precision: the Trainer's; by default that of the pictures.
     """
     source, target = pictures
+    of_pictures = "64-true" if source.dtype == torch.float64 else "32-true"
     batch = {"input": source, "target": target, "name": ["a"] * len(source)}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
-            accelerator="cpu",
-            precision="64-true" if source.dtype == torch.float64 else "32-true",
+            accelerator=source.device.type,
+            devices=1,
+            precision=precision or of_pictures,
             max_epochs=1,
             logger=CSVLogger(folder),
             callbacks=[ExactResume(), FiniteLosses(), ProgressBar(("train/G_l1",)), *callbacks],

@@ -1,17 +1,15 @@
-"""What a training step of pix2pix costs beside the plain one: prints tables of docs/benchmarks.md."""
+"""What a training step of pix2pix costs beside the plain one: tables of docs/benchmarks.md."""
 
-import argparse
 import statistics
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, now
 from benchmarks.plain_pix2pix import (
     PlainStep,
     PlainUNet,
@@ -21,10 +19,44 @@ from benchmarks.plain_pix2pix import (
     trained_in_memory,
 )
 from pix2pix import PatchDiscriminator, Pix2Pix, UNetGenerator
+from training.callbacks import Networks
 
-STEPS = {1: 30, 4: 12, 16: 6}  # at 256 x 256, by the batch size; the first three do not count
-WARM_UP = 3
+WARM_UP = 3  # steps that do not count
 SMALL, SMALL_STEPS = 32, 400
+BF16 = "bf16-mixed"
+
+
+class Row(NamedTuple):
+    """What is compared: a batch of 256 x 256.
+
+    Attributes:
+        batch: pairs in it.
+        steps: that are timed, after the warm-up.
+        precision: None for float32, else the Trainer's name; the plain step is under the same autocast.
+        networks: how ours are computed.
+    """
+
+    batch: int
+    steps: int
+    precision: Any = None
+    networks: Networks | None = None
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        options = [] if self.networks is None else [name for name, on in vars(self.networks).items() if on]
+        return (
+            f"{self.batch}{f', {self.precision}' if self.precision else ''}{''.join(f', {each}' for each in options)}"
+        )
+
+
+ON_CPU = [Row(1, 27), Row(4, 9), Row(16, 4)]
+ON_GPU = [
+    *(Row(batch, 50) for batch in (1, 4, 16)),
+    *(Row(batch, 50, BF16) for batch in (1, 16)),
+    *(Row(batch, 50, BF16, Networks(channels_last=True)) for batch in (1, 16)),
+    *(Row(batch, 50, BF16, Networks(compile=True, channels_last=True)) for batch in (1, 16)),
+]
 
 
 class TakeTurns(Callback):
@@ -43,84 +75,62 @@ class TakeTurns(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._start = time.perf_counter()
+        self._start = now(self.pictures.device)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
         """Stop it, and time the other."""
-        ended = time.perf_counter()
+        ended = now(self.pictures.device)
         self.plain(*self.pictures)
-        self._finish(ended, time.perf_counter())
-
-    def _finish(self, ended: float, plain_ended: float) -> None:
+        plain_ended = now(self.pictures.device)
         self.ours.append(ended - self._start)
         self.theirs.append(plain_ended - ended)
-        self._start = time.perf_counter()
+        self._start = plain_ended
 
 
-def take_turns(
-    generator: UNetGenerator, plain: PlainStep, discriminator: PatchDiscriminator, pictures: Tensor, steps: int
-) -> TakeTurns:
-    """Train both on the same pictures, step by step in turns.
-
-    Args:
-        generator: ours.
-        plain: the plain step.
-        discriminator: ours.
-        pictures: inputs and targets, 2 x N x 3 x H x W.
-        steps: how many.
-    """
-    turns = TakeTurns(plain, pictures)
-    trained_in_memory(Pix2Pix(generator, discriminator), pictures, steps, [turns])
-    return turns
-
-
-def of_the_paper(batches: Sequence[int]) -> None:
-    """Print how many times as fast as the plain step ours is, with the paper's networks at 256 x 256."""
-    print("| batch | the plain step | ours | times as fast (quartiles) |")
-    print("|---:|---:|---:|---:|")
-    for batch in batches:
+def of_the_paper(device: torch.device, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield how many times as fast as the plain step ours is, with the paper's networks at 256 x 256."""
+    yield "| batch | the plain step | ours | times as fast (quartiles) |"
+    yield "|---:|---:|---:|---:|"
+    for row in rows:
         torch.manual_seed(0)
-        generator, discriminator = UNetGenerator(), PatchDiscriminator()
-        plain = PlainStep(PlainUNet(), plain_patch_gan())
+        generator, discriminator = UNetGenerator().to(device), PatchDiscriminator().to(device)
+        autocast = None if row.precision is None else torch.autocast(device.type, torch.bfloat16)
+        plain = PlainStep(PlainUNet().to(device), plain_patch_gan().to(device), autocast=autocast)
         copy_weights(generator, plain.generator)
         copy_weights(discriminator, plain.discriminator)
-        turns = take_turns(generator, plain, discriminator, torch.rand(2, batch, 3, 256, 256) * 2 - 1, STEPS[batch])
+        pictures = torch.rand(2, row.batch, 3, 256, 256, device=device) * 2 - 1
+        turns = TakeTurns(plain, pictures)
+        callbacks = [turns] if row.networks is None else [row.networks, turns]
+        model = Pix2Pix(generator, discriminator)
+        trained_in_memory(model, pictures, WARM_UP + row.steps, callbacks, row.precision)
         ours, theirs = turns.ours[WARM_UP:], turns.theirs[WARM_UP:]
         low, middle, high = statistics.quantiles([b / a for a, b in zip(ours, theirs, strict=True)])
-        print(
-            f"| {batch} | {statistics.median(theirs):.2f} s | {statistics.median(ours):.2f} s | "
-            f"**{middle:.2f}** ({low:.2f} to {high:.2f}) |"
-        )
+        times = f"{statistics.median(theirs):.3g} s | {statistics.median(ours):.3g} s"
+        yield f"| {row.name} | {times} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
 
 
-def overhead() -> None:
-    """Print what the Trainer with the callbacks of every run adds to a step of small networks, both with fused Adam."""
+def overhead(device: torch.device) -> str:
+    """Tell what the Trainer with the callbacks of every run adds to a step of small networks, both with fused Adam."""
     torch.manual_seed(0)
-    networks = [(UNetGenerator(base_channels=8, levels=5), PatchDiscriminator(6, 8, layers=2)) for _ in range(2)]
-    pictures = torch.rand(2, 1, 3, SMALL, SMALL) * 2 - 1
+    networks = [
+        (UNetGenerator(base_channels=8, levels=5).to(device), PatchDiscriminator(6, 8, layers=2).to(device))
+        for _ in range(2)
+    ]
+    pictures = torch.rand(2, 1, 3, SMALL, SMALL, device=device) * 2 - 1
     (generator, discriminator), others = networks
-    turns = take_turns(generator, PlainStep(*others, fused=True), discriminator, pictures, SMALL_STEPS)
+    turns = TakeTurns(PlainStep(*others, fused=True), pictures)
+    trained_in_memory(Pix2Pix(generator, discriminator), pictures, SMALL_STEPS, [turns])
     more = [a - b for a, b in zip(turns.ours[WARM_UP:], turns.theirs[WARM_UP:], strict=True)]
     low, middle, high = (1000 * each for each in statistics.quantiles(more))
     bare = 1000 * statistics.median(turns.theirs[WARM_UP:])
-    print(
+    return (
         f"At {SMALL} x {SMALL} the Trainer adds {middle:.1f} ms ({low:.1f} to {high:.1f}) to a step of {bare:.1f} ms."
     )
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batches", type=int, nargs="*", default=list(STEPS), choices=list(STEPS))
-    batches = parser.parse_args().batches
+def report(device: torch.device) -> str:
+    """Measure both, after a look that both steps are the same."""
+    torch.set_num_threads(1)
     require_same_step()
-    print(machine())
-    print()
-    overhead()
-    print()
-    if batches:
-        of_the_paper(batches)
-
-
-if __name__ == "__main__":
-    main()
+    rows = ON_CPU if device.type == "cpu" else ON_GPU
+    return "\n".join([machine(device=device), "", overhead(device), "", *of_the_paper(device, rows)])

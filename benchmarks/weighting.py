@@ -1,7 +1,6 @@
-"""What weightings cost beside equal weights, in operations and time: prints the table of docs/benchmarks.md."""
+"""What weightings cost beside equal weights, in operations and time: a table of docs/benchmarks.md."""
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.deeplab import CHANNELS, DeepLab
-from benchmarks.machine import machine
+from benchmarks.machine import machine, now
 from losses import (
     DBMTL,
     FAMO,
@@ -103,11 +102,11 @@ def operations(method: Method, network: DeepLab, images: Tensor) -> int:
 
 
 def seconds(method: Method, network: DeepLab, images: Tensor) -> float:
-    """Time of the processor for a step."""
+    """Time of a step."""
     network.zero_grad()
-    start = time.process_time()
+    start = now(images.device)
     method.step(network, images)
-    return time.process_time() - start
+    return now(images.device) - start
 
 
 def row(method: Method, counts: tuple[int, int], times: list[tuple[float, float]]) -> str:
@@ -127,24 +126,25 @@ def row(method: Method, counts: tuple[int, int], times: list[tuple[float, float]
     )
 
 
-def main() -> None:
+def report(device: torch.device) -> str:
     """Measure everything, in one run."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network, images = DeepLab(), torch.randn(PICTURES)
-    all_methods = methods(network)
+    network, images = DeepLab().to(device), torch.randn(PICTURES, device=device)
+    with device:  # the state of the weightings, too
+        all_methods = methods(network)
     counts = [operations(method, network, images) for method in all_methods]  # and a first step, which does not count
     rounds = []
     for number in range(ROUNDS):
         order = range(len(all_methods)) if number % 2 else reversed(range(len(all_methods)))
         times = {place: seconds(all_methods[place], network, images) for place in order}
         rounds.append(times)
-    print(machine("torchvision", "gradnorm-pytorch", "torchjd"), end="\n\n")
-    print("| weighting | operations | time | time beside equal weights (quartiles) | at most | met |")
-    print("|---|---|---|---|---|---|")
+    lines = [
+        machine("torchvision", "gradnorm-pytorch", "torchjd", device=device),
+        "",
+        "| weighting | operations | time | time beside equal weights (quartiles) | at most | met |",
+        "|---|---|---|---|---|---|",
+    ]
     for place, method in enumerate(all_methods):
-        print(row(method, (counts[place], counts[0]), [(times[place], times[0]) for times in rounds]))
-
-
-if __name__ == "__main__":
-    main()
+        lines.append(row(method, (counts[place], counts[0]), [(times[place], times[0]) for times in rounds]))
+    return "\n".join(lines)

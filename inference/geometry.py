@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from inference.convolutions import DownConv2d, UpConv2d
 from inference.picture_statistics import Norm, ReplacedNorms
 
 LONGEST = 2**13  # a network that looks further is taken to look everywhere
@@ -114,12 +115,12 @@ def _skeleton(network: nn.Module) -> nn.Module:
 
 
 def _convolutions(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-    """Return the convolutions that are torch's own, with weights that nothing computes before they are used."""
+    """Return the convolutions that are torch's or ours, with weights that nothing computes before they are used."""
     return [
         layer
         for layer in network.modules()
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-        and type(layer) in (nn.Conv2d, nn.ConvTranspose2d)  # neither subclassed nor parametrized
+        and type(layer) in (nn.Conv2d, nn.ConvTranspose2d, DownConv2d, UpConv2d)  # no others, nor parametrized
         and not layer._forward_pre_hooks  # an old spectral or weight norm
     ]
 

@@ -20,6 +20,7 @@ from inference.sizes import Box
 from inference.tiles import Tile, default_tile, plan_tiles, run_in_tiles
 
 Precision = Literal["32", "bf16"]
+PAYS = 2e12  # operations that take a CPU longer in torch than a conversion and the rest take in another runtime
 WHOLE = 1024  # pictures with no longer side are run whole, however little memory there is
 
 
@@ -37,7 +38,7 @@ class Predictor(ABC):
         tile: the longest side that is run whole, at least 1; None is what fits into the free memory.
         axes: how the arrays of files lie; see :func:`inference.open_picture`.
         backend: what runs the network: ``torch``, or on a CPU ``onnxruntime``, ``openvino``, or ``auto``, the fastest
-            of those that are installed.
+            of those that are installed, as soon as there are so many files that a conversion pays.
 
     Raises:
         ValueError: an option outside its range, or a device that is not there.
@@ -61,14 +62,15 @@ class Predictor(ABC):
         self.device = _device(device)
         self.network = network.to(self.device)
         self.precision = precision
-        self.backend = choose(backend, self.device)
+        choose(backend, self.device)
+        self.backend = backend
         self.runtime: Runtime | None = None  # what runs the network in torch's place
-        if precision != "32" and self.backend != "torch":
+        if precision != "32" and backend not in ("torch", "auto"):
             raise ValueError(f"precision {precision} is torch's; set precision to 32, or backend to torch")
         self.batch_size = batch_size
         self.axes = axes
         self._tile = tile
-        self._blended: list[str] = []
+        self._notes: list[str] = []
         self.lock = threading.RLock()  # the network is used by one thread at a time: others read and write files
 
     # --- what an application has of its own
@@ -144,7 +146,7 @@ class Predictor(ABC):
 
     def notes(self) -> list[str]:
         """Return what there is to say of the pictures since the last time."""
-        notes, self._blended = self._blended, []
+        notes, self._notes = self._notes, []
         return notes
 
     # --- the road
@@ -162,8 +164,26 @@ class Predictor(ABC):
         Raises:
             ValueError: no graph can do what the network does.
         """
-        if self.backend != "torch":
+        if self.backend not in ("torch", "auto"):
             self.runtime = converted(self.graph(), self.backend)
+
+    def convert_where_it_pays(self, found: Sequence[Job]) -> None:
+        """Convert the network for the fastest runtime, where the backend is ``auto`` and there is enough to do.
+
+        What decides is the number of pictures, the size of the first and the operations of the network, not a time:
+        a folder always has the same results.
+        """
+        fastest = choose("auto", self.device)
+        if self.backend != "auto" or self.runtime is not None or self.precision != "32" or fastest == "torch":
+            return
+        try:
+            height, width = self.open(found[0].source).size
+            graph = self.graph()
+            if graph.operations() * height * width * len(found) >= PAYS:
+                self.runtime = converted(graph, fastest)
+                self._notes.append(f"the network ran in {fastest}")
+        except ValueError:  # the picture cannot be read, or no graph can do what the network does
+            return
 
     @cached_property
     def tile(self) -> int:
@@ -195,7 +215,7 @@ class Predictor(ABC):
                 seam = max(seam, part.seam)
                 yield part
         if not plan.exact:
-            self._blended.append(
+            self._notes.append(
                 f"{picture.name}: tiles of {plan.tile[0]} x {plan.tile[1]} that overlap by {plan.overlap} do not cover "
                 f"what the network looks at, and are blended; the largest step across a seam is "
                 f"{self.seam_in_words(seam)}; a larger tile lowers it"
@@ -233,6 +253,7 @@ class Predictor(ABC):
             DataError: an input is not there, or two would go to one place; nothing has been written then.
         """
         found = jobs(self.sources([Path(each) for each in inputs]), Path(out))
+        self.convert_where_it_pays(found)
         with self.around(found, overwrite):
             return Pipeline(self, overwrite).run(found)
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
 import torch
@@ -70,9 +71,8 @@ def full_precision(loss: Callable[Options, Result]) -> Callable[Options, Result]
             if name in given:
                 check_tensor(name, given[name])
         device = next((value.device.type for value in given.values() if isinstance(value, Tensor)), "cpu")
-        if not torch.amp.is_autocast_available(device):  # meta, for one
-            device = "cpu"
-        with torch.autocast(device, enabled=False):
+        in_autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False) if in_autocast else nullcontext():
             return loss(*map(widen, args), **{name: widen(value) for name, value in options.items()})
 
     return in_full_precision

@@ -150,10 +150,10 @@ class Examination:
                     totals = self.totals[name]
                     totals |= {key: totals[key] + value if key in totals else value for key, value in counted.items()}
 
-    def counts(self) -> list[str]:
-        """Return for each task, in a line, how many training scenes have its target, and what is in these."""
+    def counts(self) -> list[tuple[str, str, str, str]]:
+        """Return for each task, in a row, how many training scenes have its target, and what is in these."""
         found = {name: task.start_from(self.totals[name], nn.Identity()) for name, task in self.tasks.items()}
-        return [f"train   {name:<10}{self.labeled.get(('train', name), 0)}  {words}" for name, words in found.items()]
+        return [("train", name, str(self.labeled.get(("train", name), 0)), words) for name, words in found.items()]
 
     def of_targets(self) -> list[Finding]:
         """Return what is wrong with the targets as a whole."""

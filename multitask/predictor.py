@@ -47,8 +47,8 @@ class Predictor(predictor.Predictor):
         batch_size: how many pictures of one size run together, at least 1.
         tile: the longest side that is predicted whole; by default what fits into the free memory.
         backend: what runs the network: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (the extras ``export``
-            and ``openvino``), or ``auto``, the fastest of those that are installed. The conversion takes half a minute;
-            tiles are torch's.
+            and ``openvino``), or ``auto``, the fastest of those that are installed, as soon as there are so many files
+            that the conversion pays. It takes half a minute; tiles are torch's.
 
     Raises:
         ValueError: the checkpoint cannot be read, an option is outside its range, or the device is not there.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from inference import Network
+from inference.convolutions import DownConv2d, UpConv2d
 from pix2pix.layers import (
     Norm,
     ReflectionPad,
@@ -125,7 +126,7 @@ class UNetGenerator(Generator):
             if level > 0:
                 down.append(nn.LeakyReLU(0.2))
             before = channels[level - 1] if level > 0 else in_channels
-            down.append(nn.Conv2d(before, width, 4, stride=2, padding=1, bias=bias))
+            down.append(DownConv2d(before, width, bias))
             if 0 < level < levels - 1:
                 down.append(normalization(norm, width))
             self.encoder.append(down)
@@ -247,9 +248,10 @@ class ResidualBlock(nn.Module):
 def upsample(before: int, width: int, upsampling: Upsampling, bias: bool, kernel: int = 4) -> list[nn.Module]:
     """Build the layers that double the size and change the channels from ``before`` to ``width``."""
     if upsampling == "transposed":
-        # Kernel 4 gives twice the size as it is, kernel 3 with one more row and column.
-        extra = 1 if kernel == 3 else 0
-        return [nn.ConvTranspose2d(before, width, kernel, stride=2, padding=1, output_padding=extra, bias=bias)]
+        if kernel == 4:
+            return [UpConv2d(before, width, bias)]
+        # Kernel 3 gives twice the size with one more row and column.
+        return [nn.ConvTranspose2d(before, width, kernel, stride=2, padding=1, output_padding=1, bias=bias)]
     if upsampling == "resize":
         return [
             nn.Upsample(scale_factor=2, mode="nearest"),

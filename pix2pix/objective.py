@@ -10,6 +10,7 @@ from losses import FeatureMatchingLoss, L1Loss, TotalVariationLoss, Weighting
 from losses.adversarial import Predictions
 from losses.convention import Loss, check_number
 from losses.weighting import Likelihood
+from pix2pix.generators import Generator
 
 WeightingOfTerms = Callable[[Mapping[str, Likelihood]], Weighting]
 GAN, L1 = "gan", "l1"
@@ -54,6 +55,9 @@ class Terms(nn.Module):
             check_number("weights", factor, at_least=0)
         for epochs in ramps.values():
             check_number("ramps", epochs, at_least=1)
+        self.masked = {  # inspected once: it takes longer than a small loss
+            name for name in self.losses if "mask" in inspect.signature(self.named_losses()[name].forward).parameters
+        }
         self.factors = dict.fromkeys(names, 1.0) | {L1: lambda_l1} | dict(factors)
         self.ramps = dict(ramps)
         likelihoods: dict[str, Likelihood] = {GAN: "categorical"}
@@ -73,14 +77,16 @@ class Terms(nn.Module):
         """Return whether a term compares the feature maps of the discriminator."""
         return isinstance(self.losses[name], FeatureMatchingLoss)
 
-    def branch(self, made: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    def branch(self, made: Tensor, generator: Generator) -> dict[str, Tensor]:
         """Return for each term its view of G's output, at which a weighting may measure.
 
         Args:
             made: the output, N x C x H x W.
-            weight: of G's last layer.
+            generator: G, at whose last layer it measures.
         """
-        return dict.fromkeys(self.factors, made) if self.weighting is None else self.weighting.branch(made, weight)
+        if self.weighting is None:
+            return dict.fromkeys(self.factors, made)
+        return self.weighting.branch(made, generator.last_weight)
 
     def compute(
         self,
@@ -105,7 +111,7 @@ class Terms(nn.Module):
             value = loss(*features())
         elif isinstance(loss, TotalVariationLoss):
             value = loss(made)
-        elif "mask" in inspect.signature(loss.forward).parameters:
+        elif name in self.masked:
             value = loss(made, target, mask=known)
         else:
             value = loss(made, target)

@@ -18,7 +18,7 @@ from pix2pix.gan_share import gan_share
 from pix2pix.generators import Generator
 from pix2pix.objective import GAN, Terms
 from pix2pix.schedule import learning_rate_factor
-from pix2pix.stepping import before_step
+from pix2pix.stepping import before_step, frozen
 from training import Model
 from training.model import BuffersKept
 
@@ -95,10 +95,10 @@ class AdversarialModel(Model):
     def _update_generator(self, chunks: Sequence[Chunk], made: Sequence[Tensor], adversarial: bool) -> None:
         optimizer, _ = self.optimizers()  # type: ignore[attr-defined]
         logged = []
-        with self.toggled_optimizer(optimizer):  # D is frozen: it gets no gradients
+        with frozen(self.discriminator):
             optimizer.zero_grad()
             for chunk, picture in zip(chunks, made, strict=True):
-                views = self.objective.branch(picture, self.generator.last_weight)
+                views = self.objective.branch(picture, self.generator)
                 losses = self._generator_losses(chunk, views, adversarial)
                 total = self.objective.total(losses, self.current_epoch - self.warm_up_epochs)
                 if self.wants_gan_share and adversarial:
@@ -153,7 +153,7 @@ class AdversarialModel(Model):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradients; leave out a step whose gradients are not finite; let the weighting learn before G's."""
         skipped = before_step(optimizer, getattr(self.trainer.precision_plugin, "scaler", None), self.clip_norm)
-        self.skipped += skipped
+        self.skipped.add_(skipped)
         if self.objective.weighting is not None and optimizer is self.trainer.optimizers[0]:
             self.objective.weighting.step()
 

@@ -1,7 +1,10 @@
-"""What happens between the backward pass and the step of an optimizer."""
+"""What happens around the backward pass and the step of an optimizer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
@@ -27,3 +30,16 @@ def before_step(optimizer: Optimizer, scaler: torch.amp.GradScaler | None, clip_
     if scaler is None:  # a scaler tells the optimizer by itself
         optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
     return skipped
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Let no weight of a network take gradients meanwhile."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -67,7 +67,8 @@ class Translator(Predictor):
         axes: how the arrays of files lie, ``yxc`` or ``cyx``; null is as in training.
         inference: the inference mode, a preset or an ``InferenceMode``; null is the model's own.
         backend: what runs the generator: ``torch``, or on a CPU ``onnxruntime``, ``openvino`` (the extras ``export``
-            and ``openvino``), or ``auto``, the fastest of those that are installed. The conversion takes some seconds.
+            and ``openvino``), which takes some seconds of conversion first; or ``auto``, the fastest of those that are
+            installed, as soon as there are so many files that the conversion pays.
         samples: translate each picture this often, each time with other noise of dropout, and give the mean and the
             standard deviation: NAME_mean and NAME_std, in float32. Dropout must be on, as in the mode ``paper``.
 
@@ -86,7 +87,7 @@ class Translator(Predictor):
         size: Size | None = None,
         axes: Axes | None = None,
         inference: Preset | InferenceMode | None = None,
-        backend: Backend = "torch",
+        backend: Backend = "auto",
         samples: int = 1,
     ) -> None:
         trained: Trained = load(Path(model)) if isinstance(model, str | Path) else model

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
+from torch.utils.flop_counter import FlopCounterMode
 
 from inference.export.folding import fold_batch_norm
 
@@ -26,6 +27,12 @@ class Graph(NamedTuple):
     stride: int
     least: int
     outputs: tuple[str, ...]
+
+    def operations(self) -> float:
+        """Count the floating point operations of the network for each pixel of a picture."""
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.network(self.zeros(1, 0, 0))
+        return counter.get_total_flops() / self.least**2
 
     def zeros(self, count: int, height: int, width: int) -> Tensor:
         """Return pictures of zeros whose sides are ``height`` and ``width`` strides above the shortest."""

@@ -7,8 +7,9 @@ from benchmarks.plain_pix2pix import PlainStep, PlainUNet, copy_weights, plain_p
 from pix2pix import UNetGenerator
 
 
-def test_both_steps_have_the_same_losses_and_gradients() -> None:
-    require_same_step()
+@pytest.mark.parametrize("batch", [1, 2])
+def test_both_steps_have_the_same_losses_and_gradients(batch: int) -> None:
+    require_same_step(batch=batch)
 
 
 def test_a_step_that_differs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

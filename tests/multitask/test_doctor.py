@@ -29,12 +29,13 @@ def findings() -> dict[str, tuple[str, list[str]]]:
 def test_sound_scenes_are_sound(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "small.yaml", "--json", "found.json"])
     assert capsys.readouterr().out.splitlines() == [
-        "train   image     10 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
-        "val     image     3 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
-        "test    image     3 of 3 x float32 (0 to 1); all 16 x 24 (height x width)",
-        "train   seg       10  0: 35.1%, 1: 33.7%, 2: 31.2%",
-        "train   depth     10  mean 3.017",
-        "train   boxes     10  10 boxes; 0: 7, 1: 3",
+        "split  what   samples  what they hold",
+        "train  image       10  3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "val    image        3  3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "test   image        3  3 x float32 (0 to 1); all 16 x 24 (height x width)",
+        "train  seg         10  0: 35.1%, 1: 33.7%, 2: 31.2%",
+        "train  depth       10  mean 3.017",
+        "train  boxes       10  10 boxes; 0: 7, 1: 3",
         "nothing is wrong",
     ]
     assert findings() == {}
@@ -78,7 +79,7 @@ def test_the_page_and_a_glance_show_what_is_wrong(capsys: pytest.CaptureFixture[
 
     main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1"])
     said = capsys.readouterr().out
-    assert "warning: 1 scenes are there twice: train/train04 and train/train05; remove one of each" in said
+    assert "warning: scenes are there twice: train/train04 and train/train05; remove one of each" in said
     run = next(line.removeprefix("run: ") for line in said.splitlines() if line.startswith("run: "))
     assert f"all are examined by: python -m multitask doctor {run}\n" in said
     main(["fit", "--ckpt_path", f"{run}/checkpoints/last.ckpt", "--config", "small.yaml", "--trainer.max_epochs", "2"])

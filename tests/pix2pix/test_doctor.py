@@ -49,12 +49,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sound_pairs_are_sound(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "data", "--json", "findings.json"])
     assert capsys.readouterr().out.splitlines() == [
-        "train   input     24 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "train   target    24 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "val     input     4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "val     target    4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "test    input     4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
-        "test    target    4 of 3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "split  what    samples  what they hold",
+        "train  input        24  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "train  target       24  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "val    input         4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "val    target        4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "test   input         4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
+        "test   target        4  3 x uint8 (0 to 255); all 64 x 64 (height x width)",
         "nothing is wrong",
     ]
     assert json.loads(Path("findings.json").read_text()) == []
@@ -147,7 +148,7 @@ def test_the_page_shows_the_pairs_that_findings_name(data: Path, capsys: pytest.
     (data / "train" / "07.png").write_bytes(b"text")
     PIX2PIX.fails(capsys, "doctor", "data", "--html", "page")
     page = Path("page/index.html").read_text()
-    for words in "pairs are in two splits: train/06 and test/leak", "1 pairs cannot be read; mend", "Doctor: data":
+    for words in "pairs are in two splits: train/06 and test/leak", "pairs cannot be read (1); mend", "Doctor: data":
         assert words in page
     folders = ["input", "other input", "other target", "target"]
     assert sorted(each.name for each in Path("page").iterdir() if each.is_dir()) == folders
@@ -158,7 +159,7 @@ def test_the_page_shows_the_pairs_that_findings_name(data: Path, capsys: pytest.
 def test_a_glance_examines_some_pairs(data: Path) -> None:
     shutil.copy(data / "train" / "06.png", data / "train" / "06_copy.png")
     (finding,) = glance(module_of("data", None))
-    assert str(finding) == "1 pairs are there twice: train/06 and train/06_copy; remove one of each, it counts double"
+    assert str(finding) == "pairs are there twice: train/06 and train/06_copy; remove one of each, it counts double"
     assert list(evenly(100, 32)) == list(range(0, 100, 4))
     assert list(evenly(5, 32)) == [0, 1, 2, 3, 4]
     assert list(evenly(0, None)) == []
@@ -177,7 +178,7 @@ def test_what_is_not_there_is_one_line(data: Path, capsys: pytest.CaptureFixture
     assert (code, "nowhere: no such folder, and no such configuration" in said) == (1, True)
     shutil.rmtree(data / "test")
     main(["doctor", "data"])
-    assert "warning 1 split cannot be used (" in capsys.readouterr().out
+    assert "warning       1  split cannot be used (" in capsys.readouterr().out
     shutil.rmtree(data)
     data.mkdir()
     said, code = PIX2PIX.fails(capsys, "doctor", "data")

@@ -4,7 +4,7 @@ from torch import nn
 from torch.optim import Adam
 from torch.testing import assert_close
 
-from pix2pix.stepping import before_step
+from pix2pix.stepping import before_step, frozen
 
 
 @pytest.fixture
@@ -57,3 +57,15 @@ def test_the_scale_of_a_scaler_is_taken_off_first(layer: nn.Linear) -> None:
     assert norm(layer) == pytest.approx(1024 * plain)
     assert not before_step(optimizer, scaler, None)
     assert norm(layer) == pytest.approx(plain)
+
+
+def test_a_frozen_network_passes_gradients_on_and_takes_none() -> None:
+    network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
+    network[0].requires_grad_(False)  # by the user, and so it stays
+    pictures = torch.ones(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="stop"), frozen(network):
+        network(pictures).sum().backward()
+        raise RuntimeError("stop")
+    assert pictures.grad is not None
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert [parameter.requires_grad for parameter in network.parameters()] == [False, False, True, True]

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from inference import DataError, InferenceMode, Picture, open_picture, run, write_picture
+from inference.export.runtimes import OpenVino
 from inference.pictures import Array
 from inference.sizes import pad
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
@@ -308,7 +310,7 @@ def test_what_the_checkpoint_says_is_told(checkpoint: Path) -> None:
     assert Translator(checkpoint, device="cpu").describe() == [
         "input: 1 x uint16, 0 to 65535",
         "output: 1 x uint16, 100 to 4000",
-        "batch norm: running   dropout: off   device: cpu   backend: torch",
+        "batch norm: running   dropout: off   device: cpu   backend: auto",
     ]
 
 
@@ -384,6 +386,46 @@ def test_another_runtime_translates_to_the_same_pixels_whole_and_in_tiles(checkp
         )
         assert theirs.describe()[-1].endswith("backend: onnxruntime")
         assert np.abs(ours(picture).astype(int) - theirs(picture)).max() <= 1  # of 3,901 values: rounding
+
+
+@pytest.mark.slow
+def test_many_files_go_through_the_fastest_runtime_and_few_through_torch(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    pictures = {name: random_picture(32, 45) for name in "ab"}
+    for name, picture in pictures.items():
+        write_picture(tmp_path / "in" / f"{name}.png", picture)
+    options: Any
+    for pays, options, runtime in (
+        (1e30, {}, None),
+        (0, {}, OpenVino),
+        (0, {"precision": "bf16"}, None),
+        (0, {"inference": "paper"}, None),  # a graph has no noise
+        (0, {"backend": "torch"}, None),
+    ):
+        monkeypatch.setattr("inference.predictor.PAYS", pays)
+        translator = Translator(checkpoint, device="cpu", **options)
+        report = translator.predict_files([tmp_path / "in"], tmp_path / "out", overwrite=True)
+        assert report.written == 2
+        assert isinstance(translator.runtime, runtime or NoneType)
+        assert ("the network ran in openvino" in report.notes) == (runtime is not None)
+        if not options:
+            expected = Translator(checkpoint, device="cpu", backend="torch")(pictures["a"])
+            found = open_picture(tmp_path / "out" / "a.png").read().astype(int)
+            assert np.abs(found - expected).max() <= 1  # of 3,901 values: rounding
+
+
+def test_a_first_picture_that_cannot_be_read_stops_nothing(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.predictor.PAYS", 0)
+    (tmp_path / "in").mkdir()
+    write_picture(tmp_path / "in" / "b.png", random_picture(32, 32))
+    (tmp_path / "in" / "a.png").write_text("text")
+    translator = Translator(checkpoint, device="cpu")
+    report = translator.predict_files([tmp_path / "in"], tmp_path / "out")
+    assert (report.written, len(report.failed), translator.runtime) == (1, 1, None)
 
 
 def test_a_runtime_has_no_noise(checkpoint: Path) -> None:

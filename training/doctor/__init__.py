@@ -1,7 +1,8 @@
 """What is wrong with a data set, before hours are spent on it: checks that all applications have."""
 
-from training.doctor.examination import GLANCE, Examined, Finding, Place, Severity, evenly, examine, report, tell
+from training.doctor.examination import GLANCE, Examined, Finding, Place, Severity, evenly, examine
 from training.doctor.pictures import Facts, facts_of
+from training.doctor.report import report, show, tell
 
 __all__ = [
     "GLANCE",
@@ -14,5 +15,6 @@ __all__ = [
     "examine",
     "facts_of",
     "report",
+    "show",
     "tell",
 ]

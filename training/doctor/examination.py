@@ -1,13 +1,11 @@
-"""Examine the samples of a data set, and report what was found."""
+"""Examine the samples of a data set."""
 
-import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-from inference import DataError, Picture
+from inference import Picture
 from training.data import Split
 from training.data.counted import counted
 from training.doctor.pictures import Facts, facts_of
@@ -39,7 +37,7 @@ class Finding(NamedTuple):
 
     Attributes:
         severity: ``error`` where a training cannot be trusted or does not start, else ``warning``.
-        says: what is wrong, after the number of samples: "pairs are in two splits".
+        says: what is wrong: "pairs are in two splits".
         where: the places, at least one.
         remedy: what to do.
     """
@@ -50,10 +48,13 @@ class Finding(NamedTuple):
     remedy: str
 
     def __str__(self) -> str:
-        """Return it in a line, which names some of the places."""
+        """Return it in a line."""
+        return f"{self.says}: {self.some_places()}; {self.remedy}"
+
+    def some_places(self) -> str:
+        """Name the first of the places, and how many more there are."""
         named = ", ".join(map(str, self.where[:NAMED]))
-        more = f" and {len(self.where) - NAMED} more" if len(self.where) > NAMED else ""
-        return f"{len(self.where)} {self.says}: {named}{more}; {self.remedy}"
+        return f"{named} and {len(self.where) - NAMED} more" if len(self.where) > NAMED else named
 
 
 class Examined(NamedTuple):
@@ -114,58 +115,3 @@ def examine(
 def evenly(count: int, most: int | None) -> range:
     """Return the indices of at most so many of ``count`` samples, from all over them; of all for None."""
     return range(0, count, max(math.ceil(count / (most or max(count, 1))), 1))
-
-
-def tell(
-    samples: Sequence[Examined], findings: Sequence[Finding], file: str | None, counts: Sequence[str] = ()
-) -> None:
-    """Print the report, and write all findings to a JSON file if one is given.
-
-    Args:
-        samples: that were examined.
-        findings: what is wrong.
-        file: to write.
-        counts: what else was found, in lines.
-
-    Raises:
-        DataError: something must be mended.
-    """
-    print(report(samples, findings, counts))
-    if file is not None:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        found = [finding._asdict() | {"where": [str(place) for place in finding.where]} for finding in findings]
-        Path(file).write_text(json.dumps(found, indent=2) + "\n")
-    if errors := [finding for finding in findings if finding.severity == "error"]:
-        raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
-
-
-def report(samples: Sequence[Examined], findings: Sequence[Finding], counts: Sequence[str] = ()) -> str:
-    """Return what was examined and found, in lines: the counts, then errors, then warnings."""
-    read = [sample for sample in samples if sample.error is None]
-    places = dict.fromkeys((sample.split, key) for sample in read for key in sample.facts)
-    lines = [
-        f"{split:<8}{key:<10}{_kinds(sample.facts[key] for sample in read if sample.split == split)}"
-        for split, key in places
-    ]
-    lines += counts
-    lines += [f"{each.severity:<8}{each}" for each in sorted(findings, key=lambda each: each.severity)]
-    return "\n".join([*lines, *(["nothing is wrong"] if not findings else [])])
-
-
-def _kinds(facts: Iterable[Facts]) -> str:
-    """Count pictures by their kinds, and tell the range of their numbers and of their sizes."""
-    counts: dict[str, int] = {}
-    ranges: dict[str, list[float]] = {}
-    sizes = []
-    for each in facts:
-        counts[each.kind] = counts.get(each.kind, 0) + 1
-        ranges.setdefault(each.kind, []).extend(number for number in each.range if not math.isnan(number))
-        sizes.append(each.size)
-    kinds = ", ".join(f"{count} of {kind}{_from_to(ranges[kind])}" for kind, count in counts.items())
-    low, high = min(sizes), max(sizes)
-    same = "all" if low == high else f"{low[0]} x {low[1]} to"
-    return f"{kinds}; {same} {high[0]} x {high[1]} (height x width)"
-
-
-def _from_to(numbers: Sequence[float]) -> str:
-    return f" ({min(numbers):g} to {max(numbers):g})" if numbers else " (no number)"

@@ -51,4 +51,6 @@ def write_page(
 
 
 def _facts(findings: Sequence[Finding]) -> list[str]:
-    return [f"{len(finding.where)} {finding.says}; {finding.remedy}." for finding in findings] or ["Nothing is wrong."]
+    return [f"{finding.says} ({len(finding.where)}); {finding.remedy}." for finding in findings] or [
+        "Nothing is wrong."
+    ]

@@ -23,3 +23,8 @@ def test_a_network_that_decides_by_values_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^Decides cannot be exported: .+") as error:
         Graph(Decides(), 1, 1, 1, ("output",)).capture()
     assert "\n" not in str(error.value)
+
+
+def test_operations_are_those_of_the_convolutions_for_each_pixel() -> None:
+    """A quarter of the pixels: 2 -> 4 channels by 4 x 4, and back to 3; two operations for each product."""
+    assert small_graph().operations() == 2 * 16 * (2 * 4 + 4 * 3) / 4

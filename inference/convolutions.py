@@ -1,0 +1,67 @@
+"""Convolutions of 4 x 4 with stride 2, as a U-Net has them; on small feature maps as matrix products on a CPU.
+
+There a convolution is bound by its weights, which oneDNN lays out anew at each call, in the forward and in the backward
+pass. A product reads them as they are.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+KERNEL, STRIDE, PADDING = 4, 2, 1
+SMALL = 64  # pixels of the smaller feature map, at most: with more a product was slower
+
+
+class DownConv2d(nn.Conv2d):
+    """Half the sides: a 4 x 4 convolution with stride 2, N x C_in x 2H x 2W -> N x C_out x H x W.
+
+    Args:
+        in_channels: of its input.
+        out_channels: of its output.
+        bias: whether it adds one.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, KERNEL, STRIDE, PADDING, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve."""
+        height, width = (side // STRIDE for side in input.shape[-2:])
+        if not is_product(input, self.weight, height * width):
+            return super().forward(input)
+        seen = F.unfold(input, KERNEL, padding=PADDING, stride=STRIDE)  # N x 16 C_in x HW
+        made = F.linear(seen.mT, self.weight.flatten(1), self.bias)  # N x HW x C_out
+        # Copied: of one picture with transposed strides, torch 2.14's batch norm computes wrong gradients on a CPU.
+        return made.mT.contiguous().unflatten(2, (height, width))
+
+
+class UpConv2d(nn.ConvTranspose2d):
+    """Twice the sides: a transposed 4 x 4 convolution with stride 2, N x C_in x H x W -> N x C_out x 2H x 2W.
+
+    Args:
+        in_channels: of its input.
+        out_channels: of its output.
+        bias: whether it adds one.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, KERNEL, STRIDE, PADDING, bias=bias)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Convolve."""
+        height, width = input.shape[-2:]
+        if output_size is not None or not is_product(input, self.weight, height * width):
+            return super().forward(input, output_size)
+        spread = F.linear(input.flatten(2).mT, self.weight.flatten(1).T)  # N x HW x 16 C_out
+        made = F.fold(spread.mT, (STRIDE * height, STRIDE * width), KERNEL, padding=PADDING, stride=STRIDE)
+        return made if self.bias is None else made + self.bias.to(made.dtype)[:, None, None]
+
+
+def is_product(input: Tensor, weight: Tensor, pixels: int) -> bool:
+    """Return whether a matrix product is faster: on a CPU, on a small map, with weights as they are stored.
+
+    Graphs for other programs have convolutions, which these fuse with what comes before and after.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return False
+    return input.device.type == "cpu" and pixels <= SMALL and weight.is_contiguous()

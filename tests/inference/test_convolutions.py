@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
+
+from inference.convolutions import SMALL, DownConv2d, UpConv2d
+
+SIZES = [(2, 2), (4, 4), (2, 6), (16, 16), (16, 18), (32, 16)]  # the products end at 16 x 16, of 64 pixels when halved
+
+
+def products(layer: nn.Module, pictures: Tensor) -> set[str]:
+    """Return what a layer computes with."""
+    with FlopCounterMode(display=False) as counter:
+        layer(pictures)
+    return {str(name) for name in counter.get_flop_counts()["Global"]}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", [DownConv2d, UpConv2d])
+def test_values_and_gradients_are_torch_s(kind: type[nn.Module], size: tuple[int, int], bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = kind(3, 5, bias).double()
+    height, width = size if kind is DownConv2d else (size[0] // 2, size[1] // 2)
+    pictures = torch.randn(2, 3, height, width, dtype=torch.float64, requires_grad=True)
+    convolve = F.conv2d if kind is DownConv2d else F.conv_transpose2d
+    expected = convolve(pictures, layer.weight, layer.bias, stride=2, padding=1)
+    made = layer(pictures)
+    assert_close(made, expected, rtol=1e-12, atol=1e-12)
+    of = [pictures, *layer.parameters()]
+    gradient = torch.randn_like(made)
+    for ours, theirs in zip(
+        torch.autograd.grad(made, of, gradient), torch.autograd.grad(expected, of, gradient), strict=True
+    ):
+        assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_gradients_are_right_through_batch_norm_and_a_skip(count: int) -> None:
+    """For one picture whose channels lie side by side, torch's batch norm has wrong ones."""
+    torch.manual_seed(0)
+    layer, norm = DownConv2d(3, 8, bias=False).double(), nn.BatchNorm2d(8).double()
+    pictures = torch.randn(count, 3, 4, 4, dtype=torch.float64)
+    gradients = []
+    for made in layer(pictures), F.conv2d(pictures, layer.weight, stride=2, padding=1):
+        skipped = torch.cat([norm(made), made], 1)
+        gradients.append(torch.autograd.grad(skipped.sin().sum(), layer.weight)[0])
+    assert_close(*gradients, rtol=1e-10, atol=1e-12)
+
+
+def test_small_maps_are_products_and_others_are_not() -> None:
+    down, up = DownConv2d(3, 5), UpConv2d(3, 5)
+    small, large = (8, 8), (8, 10)
+    assert small[0] * small[1] == SMALL
+    assert products(up, torch.zeros(1, 3, *small)) == {"aten.mm"}
+    assert products(down, torch.zeros(1, 3, 16, 16)) == {"aten.mm"}
+    assert products(up, torch.zeros(1, 3, *large)) == {"aten.convolution"}
+    assert products(down, torch.zeros(1, 3, 16, 20)) == {"aten.convolution"}
+    up.to(memory_format=torch.channels_last)  # weights that would have to be copied first
+    assert products(up, torch.zeros(1, 3, *small)) == {"aten.convolution"}
+    assert products(DownConv2d(3, 5).to("meta"), torch.zeros(1, 3, 4, 4, device="meta")) == {"aten.convolution"}
+
+
+def test_a_graph_for_other_programs_has_convolutions() -> None:
+    network = nn.Sequential(DownConv2d(3, 4), UpConv2d(4, 3)).eval()
+    program = torch.export.export(network, (torch.zeros(1, 3, 4, 4),))
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert called == {"aten.conv2d.default", "aten.conv_transpose2d.input"}
+
+
+def test_taps_that_see_only_padding_learn_nothing() -> None:
+    """Of a map of 2 x 2 the 4 inner taps see something."""
+    down, up = DownConv2d(2, 2), UpConv2d(2, 2)
+    up(down(torch.randn(3, 2, 2, 2)).square()).square().sum().backward()
+    for layer in down, up:
+        learned = layer.weight.grad.abs().sum((0, 1)) > 0
+        assert learned.tolist() == [[row in (1, 2) and column in (1, 2) for column in range(4)] for row in range(4)]
+
+
+@pytest.mark.parametrize("kind", [DownConv2d, UpConv2d])
+def test_half_precision_is_half_precision(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    layer, pictures = kind(3, 5), torch.randn(2, 3, 4, 4)
+    expected = layer(pictures)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = layer(pictures)
+    assert made.dtype == torch.bfloat16
+    assert_close(made.float(), expected, rtol=0.02, atol=0.02)
+    made.float().sum().backward()
+    assert layer.weight.grad.dtype == torch.float32
