@@ -49,7 +49,11 @@ File = Path | IO[bytes]
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Return the pictures in ``folder``, not below it, sorted by name; see :func:`picture_names`."""
+    """Return the pictures in ``folder``, not below it, sorted by name.
+
+    Raises:
+        DataError: no such folder, or no picture in it.
+    """
     return [folder / name for name in picture_names(folder)]
 
 
