@@ -1,7 +1,7 @@
 """Convolutions of 4 x 4 with stride 2, as a U-Net has them; on small feature maps as matrix products on a CPU.
 
-There a convolution is bound by its weights, which oneDNN lays out anew at each call, in the forward and in the backward
-pass. A product reads them as they are.
+Where there are many weights and few pixels, a convolution is bound by the weights, which oneDNN lays out anew at each
+call, in the forward and in the backward pass. A product reads them as they are.
 """
 
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 KERNEL, STRIDE, PADDING = 4, 2, 1
-SMALL = 64  # pixels of the smaller feature map, at most: with more a product was slower
+LARGE = 2**20  # weights, at least; fewer stay in a cache
+SMALL = 256  # pixels of the smaller feature maps of a batch, at most: with more a product was slower
 
 
 class DownConv2d(nn.Conv2d):
@@ -27,7 +28,7 @@ class DownConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """Convolve."""
         height, width = (side // STRIDE for side in input.shape[-2:])
-        if not is_product(input, self.weight, height * width):
+        if not is_product(input, self.weight, input.shape[0] * height * width):
             return super().forward(input)
         seen = F.unfold(input, KERNEL, padding=PADDING, stride=STRIDE)  # N x 16 C_in x HW
         made = F.linear(seen.mT, self.weight.flatten(1), self.bias)  # N x HW x C_out
@@ -50,7 +51,7 @@ class UpConv2d(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Convolve."""
         height, width = input.shape[-2:]
-        if output_size is not None or not is_product(input, self.weight, height * width):
+        if output_size is not None or not is_product(input, self.weight, input.shape[0] * height * width):
             return super().forward(input, output_size)
         spread = F.linear(input.flatten(2).mT, self.weight.flatten(1).T)  # N x HW x 16 C_out
         made = F.fold(spread.mT, (STRIDE * height, STRIDE * width), KERNEL, padding=PADDING, stride=STRIDE)
@@ -58,10 +59,10 @@ class UpConv2d(nn.ConvTranspose2d):
 
 
 def is_product(input: Tensor, weight: Tensor, pixels: int) -> bool:
-    """Return whether a matrix product is faster: on a CPU, on a small map, with weights as they are stored.
+    """Return whether a matrix product is faster: on a CPU, with many weights as they are stored, and few pixels.
 
     Graphs for other programs have convolutions, which these fuse with what comes before and after.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return False
-    return input.device.type == "cpu" and pixels <= SMALL and weight.is_contiguous()
+    return input.device.type == "cpu" and weight.numel() >= LARGE and pixels <= SMALL and weight.is_contiguous()

@@ -7,8 +7,10 @@ from benchmarks.plain_pix2pix import PlainStep, PlainUNet, copy_weights, plain_p
 from pix2pix import UNetGenerator
 
 
+@pytest.mark.parametrize("large", [1, 2**20], ids=["products", "convolutions"])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_both_steps_have_the_same_losses_and_gradients(batch: int) -> None:
+def test_both_steps_have_the_same_losses_and_gradients(monkeypatch: pytest.MonkeyPatch, batch: int, large: int) -> None:
+    monkeypatch.setattr("inference.convolutions.LARGE", large)
     require_same_step(batch=batch)
 
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -5,9 +7,15 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
-from inference.convolutions import SMALL, DownConv2d, UpConv2d
+from inference import convolutions
+from inference.convolutions import LARGE, SMALL, DownConv2d, UpConv2d
 
-SIZES = [(2, 2), (4, 4), (2, 6), (16, 16), (16, 18), (32, 16)]  # the products end at 16 x 16, of 64 pixels when halved
+SIZES = [(2, 2), (4, 4), (2, 6), (16, 18), (32, 16), (32, 18)]  # the products end at 32 x 16, of two pictures
+
+
+@pytest.fixture(autouse=True)
+def _few_weights_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolutions, "LARGE", 1)
 
 
 def products(layer: nn.Module, pictures: Tensor) -> set[str]:
@@ -52,15 +60,21 @@ def test_gradients_are_right_through_batch_norm_and_a_skip(count: int) -> None:
 
 def test_small_maps_are_products_and_others_are_not() -> None:
     down, up = DownConv2d(3, 5), UpConv2d(3, 5)
-    small, large = (8, 8), (8, 10)
-    assert small[0] * small[1] == SMALL
-    assert products(up, torch.zeros(1, 3, *small)) == {"aten.mm"}
-    assert products(down, torch.zeros(1, 3, 16, 16)) == {"aten.mm"}
-    assert products(up, torch.zeros(1, 3, *large)) == {"aten.convolution"}
-    assert products(down, torch.zeros(1, 3, 16, 20)) == {"aten.convolution"}
+    small, large = (4, 8, 8), (5, 8, 8)
+    assert math.prod(small) == SMALL
+    for count, height, width in small, large:
+        expected = {"aten.mm" if (count, height, width) == small else "aten.convolution"}
+        assert products(up, torch.zeros(count, 3, height, width)) == expected
+        assert products(down, torch.zeros(count, 3, 2 * height, 2 * width)) == expected
     up.to(memory_format=torch.channels_last)  # weights that would have to be copied first
-    assert products(up, torch.zeros(1, 3, *small)) == {"aten.convolution"}
+    assert products(up, torch.zeros(1, 3, 2, 2)) == {"aten.convolution"}
     assert products(DownConv2d(3, 5).to("meta"), torch.zeros(1, 3, 4, 4, device="meta")) == {"aten.convolution"}
+
+
+def test_the_deep_levels_of_the_papers_generator_have_enough_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolutions, "LARGE", LARGE)
+    for channels, expected in (256, "aten.mm"), (255, "aten.convolution"):
+        assert products(DownConv2d(channels, 256, bias=False), torch.zeros(1, channels, 2, 2)) == {expected}
 
 
 def test_a_graph_for_other_programs_has_convolutions() -> None:
