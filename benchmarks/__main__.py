@@ -22,6 +22,7 @@ PARTS = {  # by their names, whether a GPU is of interest
     "translate": False,
     "step": True,
     "loader": False,
+    "many_pairs": False,
     "memory": True,
     "growth": True,
 }

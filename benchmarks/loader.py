@@ -5,6 +5,7 @@ resized as a picture of Pillow's and becomes a tensor after the crop. Both are h
 as Pillow and torch round alike.
 """
 
+import contextlib
 import random
 import statistics
 import tempfile
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -23,9 +25,12 @@ from benchmarks.machine import machine
 from benchmarks.scaling import PAIRS, write_photographs
 from pix2pix import PairedImages
 from pix2pix.data.transforms import PairTransform
+from training.data import Cache, EpochDataset
 
 LOAD, CROP = 286, 256
 ROUNDS = 15
+PLAIN = "plain"
+CACHES: dict[str, Cache | None] = {"": None, ", `cache: disk`": "disk", ", `cache: memory`": "memory"}
 CLOSE = 3 / 127.5  # of values in [-1, 1]: three steps of 8 bits
 
 
@@ -77,36 +82,56 @@ def seconds(read: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def row(folder: Path, ending: str) -> str:
-    """Measure the files of one kind, in rounds in which both take turns; return a line of the table."""
+def rows(folder: Path, ending: str) -> list[str]:
+    """Measure the files of one kind, in rounds in which all take turns; return lines of the table."""
     root = write_photographs(folder, ending)
     files = sorted((root / "train").iterdir())
-    data = PairedImages(root, load_size=LOAD, crop_size=CROP)
-    require_same_pictures(data, files)
-    dataset = data.dataset("train", augment=True)
+    samples = {}
+    for name, cache in CACHES.items():
+        data = PairedImages(root, load_size=LOAD, crop_size=CROP, num_workers=0, cache=cache)
+        require_same_pictures(data, files)
+        with contextlib.redirect_stdout(None):  # the size of the cache
+            samples[name] = data.train_dataloader().dataset
+    epochs: dict[str, Callable[[], object]] = {name: partial(our_epoch, dataset) for name, dataset in samples.items()}
+    epochs[PLAIN] = partial(plain_epoch, files)
+    rounds = [{name: seconds(epoch) for name, epoch in epochs.items()} for _ in range(ROUNDS + 1)][1:]
+    return [
+        line(f"{ending.upper()}{name}", [each[PLAIN] for each in rounds], [each[name] for each in rounds])
+        for name in CACHES
+    ]
 
-    def our_epoch() -> None:
-        for index in range(PAIRS):
-            dataset[0, index]
 
-    rounds = [(seconds(our_epoch), seconds(partial(plain_epoch, files))) for _ in range(ROUNDS + 1)]
-    ours, theirs = zip(*rounds[1:], strict=True)
+def our_epoch(dataset: EpochDataset[Any]) -> None:
+    """Read all pairs, augmented."""
+    for index in range(PAIRS):
+        dataset[0, index]
+
+
+def line(name: str, theirs: list[float], ours: list[float]) -> str:
+    """Return a line of the table."""
     low, middle, high = statistics.quantiles([b / a for a, b in zip(ours, theirs, strict=True)])
     rates = " | ".join(f"{PAIRS / statistics.median(each):.0f} pairs/s" for each in (theirs, ours))
-    return f"| {ending.upper()} pairs of 600 x 300 | {rates} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
+    return f"| {name} | {rates} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
 
 
-def main() -> None:
-    """Measure and print."""
+def report(device: torch.device) -> str:
+    """Measure; return the Markdown.
+
+    Args:
+        device: not used, as pictures are decoded by the processor.
+    """
     torch.set_num_threads(1)
-    print(machine("torchvision", "pillow"))
-    print()
-    print("| files | the reference's | ours | times as fast (quartiles) |")
-    print("|---|---:|---:|---:|")
+    lines = [
+        machine("torchvision", "pillow"),
+        "",
+        "| pairs of 600 x 300 | the reference's | ours | times as fast (quartiles) |",
+    ]
+    lines.append("|---|---:|---:|---:|")
     for ending in "jpg", "png":
         with tempfile.TemporaryDirectory() as folder:
-            print(row(Path(folder), ending))
+            lines += rows(Path(folder), ending)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    print(report(torch.device("cpu")))

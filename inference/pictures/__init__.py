@@ -7,6 +7,7 @@ from inference.pictures.files import (
     ending_for,
     list_pictures,
     open_picture,
+    picture_names,
     what_is_there,
     write_picture,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "open_picture",
     "paint",
     "palette",
+    "picture_names",
     "refuse_larger",
     "shade",
     "sheet",

@@ -54,14 +54,23 @@ def list_pictures(folder: Path) -> list[Path]:
     Raises:
         DataError: no such folder, or no picture in it.
     """
+    return [folder / name for name in picture_names(folder)]
+
+
+def picture_names(folder: Path) -> list[str]:
+    """Return the names, with their endings, of the pictures in ``folder``, not below it, sorted.
+
+    Raises:
+        DataError: no such folder, or no picture in it.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    pictures = [file for file in files if file.suffix.lower() in EXTENSIONS]
+    with os.scandir(folder) as entries:  # which tells files from folders without looking at each
+        names = sorted(entry.name for entry in entries if entry.is_file())
+    pictures = [name for name in names if name.lower().endswith(EXTENSIONS) and name.lower() not in EXTENSIONS]
     if not pictures:
-        raise DataError(
-            f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {what_is_there(files)}; take another"
-        )
+        there = what_is_there(map(Path, names))
+        raise DataError(f"{folder}: no pictures in this folder ({' '.join(EXTENSIONS)}); {there}; take another")
     return pictures
 
 

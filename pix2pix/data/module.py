@@ -1,19 +1,19 @@
 """The data module of paired pictures."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 from torch import Generator, Tensor
 from torch.utils.data import default_collate
 
-from inference import DataError
+from inference import DataError, Picture
 from inference.pictures import NaN, Window
 from pix2pix.data.formats import UNKNOWN, Direction, PairFormats, Values, directed
 from pix2pix.data.pairs import Pairs, SideBySide
 from pix2pix.data.transforms import PairTransform, Side, Size
-from training.data import EpochDataset, OnBadSample, ResumableData, Split
+from training.data import Cache, CacheableDataset, OnBadSample, ResumableData, Split
 
 
 class Pair(TypedDict):
@@ -68,6 +68,9 @@ class PairedImages(ResumableData[Pairs]):
         test_split: the folder of the pairs of ``test`` and ``predict``.
         on_bad_sample: what happens when a training pair cannot be read: raise ends the run; with skip the next one
             takes its place, and the end of the run tells how many were left out, and which.
+        cache: where pairs of training and validation are kept decoded and resized, so that each is read from its file
+            only once: disk is a file in root/cache, for this run and the next ones; memory is shared by the workers,
+            for this run; null reads files each time. Not a bit of a picture changes.
 
     Raises:
         ValueError: an option outside its range.
@@ -95,8 +98,10 @@ class PairedImages(ResumableData[Pairs]):
         val_split: str = "val",
         test_split: str = "test",
         on_bad_sample: OnBadSample = "raise",
+        cache: Cache | None = None,
     ) -> None:
-        super().__init__(root, layout, batch_size, num_workers, train_split, val_split, test_split, on_bad_sample)
+        splits = train_split, val_split, test_split
+        super().__init__(root, layout, batch_size, num_workers, *splits, on_bad_sample, cache)
         self.values = (
             Values("input", input_channels, input_window, input_labels, nan).check(),
             Values("target", target_channels, target_window, None, nan).check(),
@@ -172,7 +177,7 @@ class PairedImages(ResumableData[Pairs]):
         return batch
 
 
-class PairDataset(EpochDataset[Pairs]):
+class PairDataset(CacheableDataset[Pairs]):
     """Pairs as the networks see them, by (epoch, index).
 
     Args:
@@ -198,19 +203,43 @@ class PairDataset(EpochDataset[Pairs]):
         self.direction = direction
         self.formats = formats
 
+    def whole(self, index: int) -> dict[str, Tensor]:
+        """Read one pair and resize it."""
+        pictures = self._pictures(index)
+        with self._named(index):
+            source, target = self.transform.whole(pictures, self.formats[:2], self.augment)
+        return {"input": source, "target": target}
+
+    def settings(self) -> str:
+        """Return what a pair depends on beside its files, up to where something random is done to it."""
+        return f"{self.direction} {self.formats[:2]} {self.transform.settings(self.augment)}"
+
     def sample(self, index: int, random: Generator | None) -> Pair:
         """Read one pair and transform it."""
-        name = self.layout.names[index]
-        pictures = directed(self.layout.read(index), self.direction)
-        self.formats.check(*pictures)
-        try:
-            source, target = self.transform(pictures, (self.formats.input, self.formats.target), random)
-        except DataError:
-            raise
-        except ValueError as error:
-            raise DataError(f"{name}: {error}") from None
-        pair: Pair = {"input": source, "target": target, "name": name}
+        if kept := self.kept(index):
+            with self._named(index):
+                source, target = self.transform.finish((kept["input"], kept["target"]), self.formats[:2], random)
+        else:
+            pictures = self._pictures(index)
+            with self._named(index):
+                source, target = self.transform(pictures, self.formats[:2], random)
+        pair: Pair = {"input": source, "target": target, "name": self.layout.names[index]}
         if self.formats.target.nan == "mask":
             pair["known"] = ~(source.isnan().any(0, keepdim=True) | target.isnan().any(0, keepdim=True))
             pair["input"], pair["target"] = source.nan_to_num(UNKNOWN), target.nan_to_num(UNKNOWN)
         return pair
+
+    def _pictures(self, index: int) -> tuple[Picture, Picture]:
+        pictures = directed(self.layout.read(index), self.direction)
+        self.formats.check(*pictures)
+        return pictures
+
+    @contextmanager
+    def _named(self, index: int) -> Iterator[None]:
+        """Let errors name the pair."""
+        try:
+            yield
+        except DataError:
+            raise
+        except ValueError as error:
+            raise DataError(f"{self.layout.names[index]}: {error}") from None

@@ -1,14 +1,16 @@
 """Layouts of pairs of pictures on disk. A new layout is one more class like these."""
 
+import os
 import unicodedata
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
-from inference import DataError, Picture, list_pictures, open_picture
-from inference.pictures import EXTENSIONS, Axes, sizes_differ
+from inference import DataError, Picture, open_picture
+from inference.pictures import EXTENSIONS, Axes, picture_names, sizes_differ
 from inference.sizes import Box
-from training.data import Layout
+from training.data import Layout, Names, Sources
 
 
 class Pairs(Layout):
@@ -28,7 +30,7 @@ class Pairs(Layout):
         folders: where the files of the split lie, for those who ask what else is there.
     """
 
-    names: list[str]
+    names: Sequence[str]
     axes: Axes = "auto"
     stacks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     neighbors: int | None = None
@@ -64,15 +66,15 @@ class SideBySide(Pairs):
     """
 
     def __init__(self, root: Path, split: str, axes: Axes = "auto") -> None:
-        self.folders = [root / split]
-        self.files = list_pictures(root / split)
-        self.names = [name_of(file) for file in self.files]
+        folder = root / split
+        self.folders = [folder]
         self.axes = axes
-        _refuse_same_names(self.files)
+        self._files = Names(_by_name(folder).values())
+        self.names = Names(map(name_of, self._files))
 
     def read(self, index: int) -> tuple[Picture, Picture]:
         """Split one picture down the middle."""
-        file = self.files[index]
+        file = self.folders[0] / self._files[index]
         picture = open_picture(file, axes=self.axes)
         if picture.width % 2:
             raise DataError(
@@ -82,6 +84,10 @@ class SideBySide(Pairs):
         middle = picture.width // 2
         left, right = (picture.part(Box(0, start, picture.height, middle)) for start in (0, middle))
         return left, right
+
+    def sources(self) -> Sources:
+        """Return the pictures."""
+        return Sources(_paths(self.folders[0], self._files), self.axes)
 
 
 class TwoFolders(Pairs):
@@ -104,30 +110,40 @@ class TwoFolders(Pairs):
         axes: Axes = "auto",
     ) -> None:
         self.axes = axes
-        a, b = ((folder,) if isinstance(folder, str) else tuple(folder) for folder in (folder_a, folder_b))
+        self._sides = tuple((side,) if isinstance(side, str) else tuple(side) for side in (folder_a, folder_b))
+        a, b = self._sides
         self.stacks = (a if len(a) > 1 else (), b if len(b) > 1 else ())
-        files = {folder: _by_name(root / folder / split) for folder in (*a, *b)}
-        self.folders = [root / folder / split for folder in files]
-        first = next(iter(files))
+        self._folders = {folder: root / folder / split for folder in (*a, *b)}
+        self.folders = list(self._folders.values())
+        files = {folder: _by_name(place) for folder, place in self._folders.items()}
+        first, *others = files
+        pairs_of_folders = [*((first, other) for other in others), *((other, first) for other in others)]
         _refuse_alone(
             [
-                *(alone for folder in files for alone in _alone(files[first], files[folder], root / folder / split)),
-                *(alone for folder in files for alone in _alone(files[folder], files[first], root / first / split)),
+                sentence
+                for folder, other in pairs_of_folders
+                for sentence in _alone(files[folder], self._folders[folder], files[other], self._folders[other])
             ]
         )
-        self.files_a, self.files_b = ([files[folder] for folder in side] for side in (a, b))
-        self.names = list(files[first])
+        self.names = Names(files[first])
+        self._files = {folder: Names(map(by_name.__getitem__, files[first])) for folder, by_name in files.items()}
+
+    def files(self, index: int) -> tuple[list[Path], list[Path]]:
+        """Return the files of A, and those of B, of one pair."""
+        a, b = ([self._folders[folder] / self._files[folder][index] for folder in side] for side in self._sides)
+        return a, b
 
     def read(self, index: int) -> tuple[Picture, Picture]:
         """Open the files of one name."""
-        name = self.names[index]
-        a, b = (
-            Picture.stack([open_picture(files[name], axes=self.axes) for files in side])
-            for side in (self.files_a, self.files_b)
-        )
+        a, b = (Picture.stack([open_picture(file, axes=self.axes) for file in side]) for side in self.files(index))
         if a.size != b.size:
             raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}; make them alike")
         return a, b
+
+    def sources(self) -> Sources:
+        """Return the pictures of all folders."""
+        files = chain.from_iterable(_paths(place, self._files[folder]) for folder, place in self._folders.items())
+        return Sources(files, f"{self._sides} {self.axes}")
 
 
 class AloneError(DataError):
@@ -143,44 +159,48 @@ class AloneError(DataError):
         self.alone = alone
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    """Map names to files. A letter with an accent is one name, whether it is stored as one character or as two."""
-    files = list_pictures(folder)
-    _refuse_same_names(files)
-    return {name_of(file): file for file in files}
+def _by_name(folder: Path) -> dict[str, str]:
+    """Map names to files of a folder. A letter with an accent is one name, stored as one character or as two.
+
+    Raises:
+        DataError: there is no picture, or there are two of one name.
+    """
+    by_name: dict[str, str] = {}
+    for file in picture_names(folder):
+        if (other := by_name.setdefault(name_of(file), file)) is not file:
+            raise DataError(f"{folder / file}: the same name as {other}; rename one")
+    return by_name
 
 
-def name_of(file: Path) -> str:
+def name_of(file: str) -> str:
     """Return what a file is called without its ending, in Unicode's composed form: macOS used to store the other."""
-    return unicodedata.normalize("NFC", file.stem)
+    stem = file.rpartition(".")[0]
+    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)
 
 
-def _alone(present: Mapping[str, Path], others: Mapping[str, Path], folder: Path) -> list[str]:
+def _paths(folder: Path, files: Iterable[str]) -> Iterator[str]:
+    return (os.path.join(folder, file) for file in files)
+
+
+def _alone(present: Mapping[str, str], where: Path, others: Mapping[str, str], folder: Path) -> list[str]:
     """Return about each picture of which none has the name among the others a sentence: it is not in ``folder``."""
     alone = sorted(present.keys() - others.keys())
     if not alone:
         return []
-    files = {name_of(file): file for file in sorted(folder.iterdir())}
+    files = {unicodedata.normalize("NFC", file.stem): file.name for file in sorted(folder.iterdir())}
     lower = {name.lower(): file for name, file in others.items()}
     sentences = []
     for name in alone:
         if file := files.get(name):
-            instead = f"; {file.name} there is not a picture of {' '.join(EXTENSIONS)}, convert it"
+            instead = f"; {file} there is not a picture of {' '.join(EXTENSIONS)}, convert it"
         elif file := lower.get(name.lower()):
-            instead = f"; {file.name} there is written otherwise, give both the same letters"
+            instead = f"; {file} there is written otherwise, give both the same letters"
         else:
             instead = "; add it, or remove this one"
-        sentences.append(f"{present[name]}: no picture of this name in {folder}{instead}")
+        sentences.append(f"{where / present[name]}: no picture of this name in {folder}{instead}")
     return sentences
 
 
 def _refuse_alone(alone: Sequence[str]) -> None:
     if alone:
         raise AloneError(alone)
-
-
-def _refuse_same_names(files: list[Path]) -> None:
-    by_name: dict[str, Path] = {}
-    for file in files:
-        if (other := by_name.setdefault(name_of(file), file)) is not file:
-            raise DataError(f"{file}: the same name as {other.name}; rename one")

@@ -8,6 +8,7 @@ from typing import Any
 from inference import DataError, Picture, open_picture
 from inference.pictures import sizes_differ
 from pix2pix.data.pairs import Pairs
+from training.data import Names, Sources
 
 
 class Parquet(Pairs):
@@ -43,7 +44,8 @@ class Parquet(Pairs):
                 f"{files[0]}: damaged or no parquet file, replace it ({str(error).splitlines()[0]})"
             ) from None
         self.columns = [_encoded(arrow, table[column]) for column in columns]
-        self.names = [f"{split}-{row:06}" for row in range(len(table))]
+        self.names = Names(f"{split}-{row:06}" for row in range(len(table)))
+        self._sources = Sources(files, str(columns))
         if not self.names:
             raise DataError(f"{files[0]}: no rows; take another file")
 
@@ -54,6 +56,10 @@ class Parquet(Pairs):
         if a.size != b.size:
             raise DataError(f"{name}: A has {sizes_differ(a, b)} as B; make them alike")
         return a, b
+
+    def sources(self) -> Sources:
+        """Return the files of all rows."""
+        return self._sources
 
 
 def _holds_pictures(arrow: Any, kind: Any) -> bool:

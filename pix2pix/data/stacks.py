@@ -6,6 +6,7 @@ from pathlib import Path
 from inference import DataError, Picture
 from inference.pictures import open_pages, sizes_differ
 from pix2pix.data.pairs import Pairs, TwoFolders
+from training.data import Names, Sources
 
 
 class Stacks(Pairs):
@@ -31,14 +32,16 @@ class Stacks(Pairs):
             raise ValueError(f"neighbors must be at least 0; got {neighbors}")
         self.neighbors: int = neighbors
         files = TwoFolders(root, split, folder_a, folder_b)
-        self.names, self._slices = [], []
-        for name in files.names:
-            pair = files.files_a[0][name], files.files_b[0][name]
-            count, others = (len(open_pages(file)) for file in pair)
+        names: list[str] = []
+        self._slices: list[tuple[tuple[Path, Path], int]] = []
+        for number, name in enumerate(files.names):
+            (a,), (b,) = files.files(number)
+            count, others = (len(open_pages(file)) for file in (a, b))
             if count != others:
-                raise DataError(f"{pair[0]}: {count} pages, and {pair[1]} has {others}; make them alike")
-            self.names += [f"{name}-{index:04}" for index in range(count)]
-            self._slices += [(pair, index) for index in range(count)]
+                raise DataError(f"{a}: {count} pages, and {b} has {others}; make them alike")
+            names += [f"{name}-{index:04}" for index in range(count)]
+            self._slices += [((a, b), index) for index in range(count)]
+        self.names = Names(names)
 
     def read(self, index: int) -> tuple[Picture, Picture]:
         """Open a slice of A with its neighbors, and that of B."""
@@ -48,6 +51,11 @@ class Stacks(Pairs):
         if a.size != b.size:
             raise DataError(f"{a.name}: {sizes_differ(a, b)} as {b.name}; make them alike")
         return a, b
+
+    def sources(self) -> Sources:
+        """Return the files of all slices."""
+        files = dict.fromkeys(file for pair, _ in self._slices for file in pair)
+        return Sources(files, str(self.neighbors))
 
 
 def with_neighbors(pages: Sequence[Picture], index: int, neighbors: int) -> Picture:

@@ -1,5 +1,6 @@
 """From a pair on disk to what the networks see: crop, read, resize, flip, jitter, then scale to [-1, 1]."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 
 from inference import Picture
 from inference.pictures import PictureFormat
-from inference.sizes import Box, height_width
+from inference.sizes import Box, crop, height_width
 
 Side = Literal["input", "target", "both"]
 Size = int | tuple[int, int]
@@ -77,26 +78,77 @@ class PairTransform:
         Raises:
             ValueError: the pair is smaller than ``crop_size`` and ``load_size`` is None; or it cannot be read.
         """
-        size = pair[0].size if self.load_size is None else self.load_size
-        box = None if self.crop_size is None else self._place(size, self.crop_size, random)
-        values = []
-        for picture, format, interpolation in zip(pair, formats, self.interpolation, strict=True):
-            if self.load_size is None:
-                values.append(format.read(picture, box))
-                continue
-            exact = format.labels is not None
-            target_size = self.load_size if random else self.crop_size or self.load_size
-            whole = resize(
-                format.read(picture), target_size, InterpolationMode.NEAREST_EXACT if exact else interpolation
-            )
-            values.append(F.crop(whole, *box) if random and box else whole)
+        if self.load_size is not None:
+            return self.finish(self.whole(pair, formats, random is not None), formats, random)
+        box = self._box(pair[0].size, random)
+        values = [format.read(picture, box) for picture, format in zip(pair, formats, strict=True)]
+        return self._mirror_and_scale(values, formats, random)
+
+    def whole(
+        self, pair: tuple[Picture, Picture], formats: tuple[PictureFormat, PictureFormat], training: bool
+    ) -> list[Tensor]:
+        """Read and resize one pair: all that is done before anything random.
+
+        Args:
+            pair: input and target, of one size.
+            formats: of input and target.
+            training: whether for training; otherwise for evaluation.
+
+        Returns:
+            Both as :meth:`inference.pictures.PictureFormat.read` returns them, C x H x W.
+
+        Raises:
+            DataError: a picture cannot be read.
+        """
+        size = self._size(training)
+        values = [format.read(picture) for picture, format in zip(pair, formats, strict=True)]
+        if size is None:
+            return values
+        return [
+            resize(each, size, InterpolationMode.NEAREST_EXACT if format.labels is not None else interpolation)
+            for each, format, interpolation in zip(values, formats, self.interpolation, strict=True)
+        ]
+
+    def finish(
+        self, values: Sequence[Tensor], formats: tuple[PictureFormat, PictureFormat], random: Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Do to what :meth:`whole` returned, which stays as it is, all that follows: the same as calling the transform.
+
+        Args:
+            values: input and target, for training if there is something to draw from.
+            formats: of input and target.
+            random: what to draw from in training; None in evaluation.
+
+        Raises:
+            ValueError: the pair is smaller than ``crop_size`` and ``load_size`` is None.
+        """
+        if random is not None or self.load_size is None:
+            height, width = values[0].shape[-2:]
+            if box := self._box((height, width), random):
+                values = [crop(each, box) for each in values]
+        return self._mirror_and_scale(values, formats, random)
+
+    def settings(self, training: bool) -> str:
+        """Return the options that what :meth:`whole` returns depends on."""
+        return f"{self._size(training)} {[interpolation.value for interpolation in self.interpolation]}"
+
+    def _size(self, training: bool) -> tuple[int, int] | None:
+        """Return what pictures are resized to, if they are."""
+        return self.load_size if training or self.load_size is None else self.crop_size or self.load_size
+
+    def _mirror_and_scale(
+        self, values: Sequence[Tensor], formats: tuple[PictureFormat, PictureFormat], random: Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        source, target = values
         if random is not None:
             if self.flip and torch.rand((), generator=random) < 0.5:
-                values = [F.horizontal_flip(each) for each in values]
+                source, target = source.flip(-1), target.flip(-1)
             if self.color_jitter:
-                values[0] = self._jitter(values[0], random)
-        source, target = (format.to_network(each) for format, each in zip(formats, values, strict=True))
-        return source, target
+                source = self._jitter(source, random)
+        return formats[0].to_network(source), formats[1].to_network(target)
+
+    def _box(self, size: tuple[int, int], random: Generator | None) -> Box | None:
+        return None if self.crop_size is None else self._place(size, self.crop_size, random)
 
     def _place(self, size: tuple[int, int], crop: tuple[int, int], random: Generator | None) -> Box:
         (height, width), (crop_height, crop_width) = size, crop

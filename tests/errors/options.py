@@ -1,5 +1,7 @@
 """Options outside their ranges."""
 
+from pathlib import Path
+
 from tests.errors.row import CHECKPOINT, FIT, Row
 
 PAIRS, SCENES = f"pix2pix {FIT}", f"multitask {FIT}"
@@ -9,6 +11,10 @@ def option(wrong: str, words: str, code: int = 1, command: str = PAIRS) -> Row:
     """A row of an option, which the line names without what stands before it."""
     name = words.split(" ")[0].rpartition(".")[2].lstrip("-")
     return Row(wrong, f"{command} {words}", name, code=code)
+
+
+def cache_is_a_file() -> None:
+    Path("data/cache").touch()
 
 
 TRAINING = [
@@ -46,6 +52,8 @@ TRAINING = [
     option("a window that ends before it begins", "--data.input_window [3,1]"),
     option("a window of one number", "--data.input_window [1]", 2),
     option("one class of labels", "--data.input_labels 1"),
+    option("an unknown cache", "--data.cache tape", 2),
+    Row("a file in place of the folder of the cache", f"{PAIRS} --data.cache disk", "data/cache", cache_is_a_file),
     option("an unknown meaning of NaN", "--data.nan maybe", 2),
     option("no epochs", "--trainer.max_epochs 0"),
     option("-5 epochs", "--trainer.max_epochs -5"),

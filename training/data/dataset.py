@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from inference import DataError
 from training.data.layout import Layout
+from training.data.records import Records
 from training.data.sampling import run_seed, seed_of
 
 OnBadSample = Literal["raise", "skip"]
@@ -62,3 +63,32 @@ class EpochDataset(Dataset[Any], ABC, Generic[L]):
         if self.augment:
             random = torch.Generator().manual_seed(seed_of("augment", run_seed(), epoch, index))
         return self.sample(index, random)
+
+
+class CacheableDataset(EpochDataset[L]):
+    """Samples that are read first and changed at random afterwards, so that what was read can be kept.
+
+    Args:
+        layout: the samples on disk.
+        augment: as in training.
+        bad: as for :class:`EpochDataset`.
+
+    Attributes:
+        records: what is kept, if it is.
+    """
+
+    def __init__(self, layout: L, augment: bool, bad: Tensor | None = None) -> None:
+        super().__init__(layout, augment, bad)
+        self.records: Records | None = None
+
+    @abstractmethod
+    def whole(self, index: int) -> dict[str, Tensor]:
+        """Read a sample, and do to it what is the same each time: tensors that a cache keeps."""
+
+    @abstractmethod
+    def settings(self) -> str:
+        """Return all options that :meth:`whole` depends on, those of the layout excepted."""
+
+    def kept(self, index: int) -> dict[str, Tensor] | None:
+        """Return what :meth:`whole` has returned, which must not be written to; None, if that is not kept."""
+        return None if self.records is None else self.records[index]

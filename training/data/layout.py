@@ -1,9 +1,23 @@
 """What every data set on disk has: a layout, which finds the samples of one split."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from inference import DataError
+
+
+class Sources(NamedTuple):
+    """What the samples of a layout are read from; when it changes, a cache of them on disk is made again.
+
+    Attributes:
+        files: all of them, in an order that is the same each time.
+        options: of the layout, as far as they change what is read.
+    """
+
+    files: Iterable[str | Path]
+    options: str = ""
 
 
 class Layout(ABC):
@@ -24,6 +38,10 @@ class Layout(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of samples."""
+
+    def sources(self) -> Sources | None:
+        """Return what the samples are read from. None, where a layout does not say so: they are not cached on disk."""
+        return None
 
     def describe(self) -> str:
         """Describe the split in a few words for the start of a run."""

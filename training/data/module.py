@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from inference import DataError
-from training.data.dataset import EpochDataset, L, OnBadSample
+from training.data.cache import Cache, fingerprint, kept_in_memory, kept_on_disk
+from training.data.dataset import CacheableDataset, EpochDataset, L, OnBadSample
 from training.data.loader import ResumableLoader, in_shared_memory
+from training.data.records import Records
 from training.data.sampling import EpochBatchSampler
 from training.signals import ignore_signals
 
@@ -40,6 +42,9 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         test_split: the split of ``test`` and ``predict``.
         on_bad_sample: what happens when a training sample cannot be read: ``raise`` ends the run; with ``skip`` the
             next sample takes its place, and the end of the run tells how many were left out, and which.
+        cache: where samples of training and validation are kept as they are before anything random is done to them, if
+            :meth:`dataset` returns a ``CacheableDataset``: ``disk`` is a file in ``root/cache``, ``memory`` is shared
+            by the processes that load samples. None keeps none.
 
     Raises:
         ValueError: an option outside its range.
@@ -55,6 +60,7 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         val_split: str,
         test_split: str,
         on_bad_sample: OnBadSample = "raise",
+        cache: Cache | None = None,
     ) -> None:
         super().__init__()
         num_workers = cores_of_a_process() if num_workers is None else num_workers
@@ -68,9 +74,11 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
         self.num_workers = num_workers
         self.split_names: dict[Split, str] = {"train": train_split, "val": val_split, "test": test_split}
         self.on_bad_sample = on_bad_sample
+        self.cache = cache
         self._layout = layout
         self._splits: dict[Split, L] = {}
         self._bad: Tensor | None = None
+        self._in_memory: dict[Split, tuple[tuple[str, str], Records | None]] = {}
 
     @abstractmethod
     def dataset(self, split: Split, augment: bool = False) -> EpochDataset[L]:
@@ -131,7 +139,7 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
     def prepare_data(self) -> None:
         """Build the training split once, before the other processes of a machine: some layouts write files then."""
         with suppress(DataError):  # without one, data can still be tested on; what a stage needs is seen to in setup
-            self._layout(self.root, self.split_names["train"])
+            self.layout("train")
 
     def setup(self, stage: str) -> None:
         """Find the splits that ``stage`` needs, so that a missing one is reported before anything starts.
@@ -149,13 +157,19 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
                 f"{self.batch_size} for each of {self._world_size} processes"
             )
 
+    def fill_caches(self) -> None:
+        """Read what ``cache`` keeps, unless that is done already; otherwise the loaders do when they are made."""
+        if self.cache is not None:
+            self._keep("train", self.dataset("train", augment=True))
+            self._keep("val", self.dataset("val"))
+
     def train_dataloader(self) -> ResumableLoader:
         """Return the training batches; a resumed run finds those that it has not seen yet."""
-        return self._loader("train", shuffle=True)
+        return self._loader("train", shuffle=True, keep=True)
 
     def val_dataloader(self) -> ResumableLoader:
         """Return the validation samples, each once."""
-        return self._loader("val")
+        return self._loader("val", keep=True)
 
     def test_dataloader(self) -> ResumableLoader:
         """Return the test samples, each once."""
@@ -173,8 +187,10 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
 
-    def _loader(self, split: Split, shuffle: bool = False) -> ResumableLoader:
+    def _loader(self, split: Split, shuffle: bool = False, keep: bool = False) -> ResumableLoader:
         dataset = self.dataset(split, augment=shuffle)
+        if keep:
+            self._keep(split, dataset)
         rank = self.trainer.global_rank if self.trainer else 0
         sampler = EpochBatchSampler(len(dataset), self.batch_size, shuffle, rank, self._world_size)
         return ResumableLoader(
@@ -189,6 +205,20 @@ class ResumableData(pl.LightningDataModule, ABC, Generic[L]):
             # Its own generator: with torch's, a run would depend on the number of loaders built before.
             generator=torch.Generator().manual_seed(0),
         )
+
+    def _keep(self, split: Split, dataset: EpochDataset[L]) -> None:
+        """Give a dataset the cache of its split; it is made if there is none of these files and settings."""
+        if self.cache is None or not isinstance(dataset, CacheableDataset):
+            return
+        name = self.split_names[split]
+        if self.cache == "disk":
+            dataset.records = kept_on_disk(dataset, name, self.root, self.num_workers)
+            return
+        now = fingerprint(dataset, self.root)
+        before, dataset.records = self._in_memory.get(split, (None, None))
+        if now != before:
+            dataset.records = kept_in_memory(dataset, name, self.num_workers)
+            self._in_memory[split] = now, dataset.records
 
 
 def cores_of_a_process() -> int:

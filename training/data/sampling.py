@@ -72,10 +72,10 @@ class EpochBatchSampler(Sampler[list[tuple[int, int]]]):
         if self.shuffle:
             random = torch.Generator().manual_seed(seed_of("order", run_seed(), self.epoch))
             order = torch.randperm(self.length, generator=random)
-        mine = order[self.rank :: self.world_size].tolist()
+        mine = order[self.rank :: self.world_size]
         for batch in range(self.position, len(self)):
             begin = batch * self.batch_size
-            yield [(self.epoch, index) for index in mine[begin : begin + self.batch_size]]
+            yield [(self.epoch, index) for index in mine[begin : begin + self.batch_size].tolist()]
 
 
 def resume_position(trainer: pl.Trainer) -> tuple[int, int]:

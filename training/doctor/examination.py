@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
-from tqdm import tqdm
-
 from inference import Picture
 from training.data import Split
+from training.data.counted import counted
 from training.doctor.pictures import Facts, facts_of
 
 Severity = Literal["error", "warning"]
@@ -110,7 +109,7 @@ def examine(
             return Examined(split, names[index], index, {}, " ".join(str(error).split()))
 
     with ThreadPoolExecutor(threads) as pool:
-        return list(tqdm(pool.map(one, indices), split, len(indices), unit=" samples", disable=None))
+        return list(counted(pool.map(one, indices), split, len(indices)))
 
 
 def evenly(count: int, most: int | None) -> range:

@@ -1,11 +1,14 @@
+import gc
+import os
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pix2pix.data import DataError, Parquet, SideBySide, TwoFolders
+from pix2pix.data import DataError, Pairs, Parquet, SideBySide, TwoFolders
 from pix2pix.data.pairs import AloneError
 from tests.pix2pix.pictures import write_picture
 
@@ -83,6 +86,42 @@ def test_sizes_that_differ_are_refused_with_both(tmp_path: Path) -> None:
     write_picture(tmp_path / "B" / "train" / "1.png", 16, 8)
     with pytest.raises(DataError, match=r"A/train/1\.png: 16 x 16 pixels, not the same 16 x 8 as .*B/train/1\.png"):
         TwoFolders(tmp_path, "train").read(0)
+
+
+# --- Many pairs
+
+
+def objects_of(value: object) -> int:
+    """Count the objects that something holds, classes and functions left out."""
+    seen: dict[int, object] = {}
+    left = [value]
+    while left:
+        each = left.pop()
+        if id(each) not in seen and not isinstance(each, type | ModuleType | FunctionType):
+            seen[id(each)] = each
+            left += gc.get_referents(each)
+    return len(seen)
+
+
+@pytest.mark.parametrize("layout", [SideBySide, TwoFolders])
+def test_many_pairs_are_no_more_objects_and_no_file_is_looked_at(
+    layout: type[Pairs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that reads an object writes its count of references, and so copies its page."""
+    for split, count in ("train", 10), ("val", 300):
+        for folder in split, f"A/{split}", f"B/{split}":
+            (tmp_path / folder).mkdir(parents=True)
+            for index in range(count):
+                (tmp_path / folder / f"{index:03}.png").touch()
+    few = objects_of(layout(tmp_path, "train"))
+    looked: list[object] = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda file, **options: looked.append(file) or stat(file, **options))
+    pairs = layout(tmp_path, "val")
+    monkeypatch.undo()
+    assert objects_of(pairs) == few
+    assert len(looked) <= 2  # the folders
+    assert list(pairs.names) == [f"{index:03}" for index in range(300)]
 
 
 # --- Parquet
