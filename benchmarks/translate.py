@@ -23,7 +23,7 @@ from pix2pix import PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
 
 PICTURES = 64
 SIDE = 256
-ROUNDS = 7
+ROUNDS = 5
 THREADS = 2
 
 
