@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
+        gc.collect()  # loaders of tests that are over: their workers, once forked, keep the driver's pipes open
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ OUT_OF_SHARED_MEMORY = (
     f"the loader's workers are out of shared memory; give {SHARED} more (docker run --shm-size 2g), or load without "
     "workers: --data.num_workers 0"
 )
+HALF_WRITTEN = re.compile(r"unexpected pos \d+ vs \d+")  # torch.save, which something interrupted
 LOST_PROCESS = re.compile(r"gloo|NCCL|[Cc]onnection (?:closed|reset) by peer|[Bb]roken pipe|TCPStore")
 
 
@@ -43,14 +44,16 @@ def explain(error: BaseException) -> str | None:
 
 def _first(error: BaseException) -> BaseException:
     """Return the error that began it: what else fails while it is handled, as on a full disk, says less."""
-    while (
-        isinstance(error, OSError)
-        and isinstance(before := error.__context__, OSError)
-        and not error.__suppress_context__
-        and before.errno == error.errno
-    ):
+    while not error.__suppress_context__ and (before := error.__context__) and _follows(error, before):
         error = before
     return error
+
+
+def _follows(error: BaseException, before: BaseException) -> bool:
+    """Return whether an error says again what one before it said, or that it came while a checkpoint was written."""
+    if isinstance(error, OSError) and isinstance(before, OSError):
+        return before.errno == error.errno
+    return isinstance(error, RuntimeError) and HALF_WRITTEN.search(str(error)) is not None
 
 
 def _explain_file(error: OSError) -> str:

@@ -29,7 +29,7 @@ def check_trainer(options: Mapping[str, Any]) -> None:
     for name, (least, other) in LEAST.items():
         if (value := options[name]) is not None and value != other and value < least:
             bound = f"at least {least}" if isinstance(least, int) else "above 0"
-            raise ValueError(f"trainer.{name} must be {bound}{'' if other is None else f', or {other}'}; got {value}")
+            raise ValueError(f"trainer.{name} must be {bound}{'' if other is None else f', or {other}'}; got {value:g}")
     devices, most = options["devices"], PROCESSES * (os.cpu_count() or 1)
     on_cpu = options["accelerator"] == "cpu" or (options["accelerator"] == "auto" and not torch.cuda.is_available())
     if on_cpu and str(devices).isdecimal() and not 1 <= int(devices) <= most:

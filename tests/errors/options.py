@@ -61,7 +61,7 @@ TRAINING = [
     option("a validation every 0 epochs", "--trainer.check_val_every_n_epoch 0"),
     option("99 processes", "--trainer.devices 99"),
     option("an unknown precision", "--trainer.precision 7", 2),
-    option("clipping by the trainer", "--trainer.gradient_clip_val 1"),
+    option("clipping by the trainer", "--trainer.gradient_clip_val 0.5"),
     option("a seed below 0", "--seed_everything -1"),
     option("no samples", "--samples.count 0"),
     option("a patience of 0", "--patience 0"),

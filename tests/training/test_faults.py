@@ -4,7 +4,9 @@ import errno
 import logging
 import os
 import re
+from io import BytesIO
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -66,6 +68,20 @@ def test_the_error_that_began_it_is_told_and_not_what_failed_after_it() -> None:
         finally:
             raise os_error(errno.ENOSPC)
     assert (explain(raised.value) or "").startswith("last.ckpt: No space left on device")
+
+
+def test_a_worker_that_is_killed_while_a_checkpoint_is_written_is_told() -> None:
+    """The loader's signal handler raises wherever the program is, and torch.save then fails once more."""
+
+    class Killed(BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell():
+                raise RuntimeError(WORKER.format("Killed"))
+            return super().write(data)
+
+    with pytest.raises(RuntimeError, match="unexpected pos") as caught:
+        torch.save({"weights": torch.zeros(100_000)}, Killed())
+    assert "worker 77 was killed" in str(explain(caught.value))
 
 
 def test_out_of_shared_memory_is_found_where_no_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
