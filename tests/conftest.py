@@ -1,8 +1,7 @@
-import gc
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import torch
@@ -67,11 +66,27 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    before = open_files()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        # The driver ends when its pipes are closed; a process that is forked meanwhile would keep them open.
+        pipes = open_files() - before
+        os.register_at_fork(after_in_child=lambda: close(pipes))
         yield browser
         browser.close()
-        gc.collect()  # loaders of tests that are over: their workers, once forked, keep the driver's pipes open
+        pipes.clear()
+
+
+def open_files() -> set[int]:
+    """Return the descriptors of the files that this process has open."""
+    return set(map(int, os.listdir("/dev/fd")))
+
+
+def close(descriptors: set[int]) -> None:
+    """Close files, of which some may be closed already."""
+    for descriptor in descriptors:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 @pytest.fixture
