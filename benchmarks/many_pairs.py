@@ -65,7 +65,3 @@ def report(device: torch.device) -> str:
     """
     lines = [machine(), "", f"| {PAIRS:,} pairs | processor's time until the first is read | memory a pair |"]
     return "\n".join([*lines, "|---|---:|---:|", *map(row, LAYOUTS)])
-
-
-if __name__ == "__main__":
-    print(report(torch.device("cpu")))

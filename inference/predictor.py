@@ -3,7 +3,7 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from inference.export import Backend, Graph, Runtime, choose, converted
+from inference.export import Backend, Graph, Runtime, choose, converted, like_torch
 from inference.files import Job, jobs
 from inference.geometry import Geometry
-from inference.pictures import Axes, Picture, open_picture
+from inference.pictures import Axes, DataError, Picture, open_picture
 from inference.pipeline import Pipeline, Progress, Report, batches
 from inference.sizes import Box
 from inference.tiles import Tile, default_tile, plan_tiles, run_in_tiles
@@ -171,19 +171,20 @@ class Predictor(ABC):
         """Convert the network for the fastest runtime, where the backend is ``auto`` and there is enough to do.
 
         What decides is the number of pictures, the size of the first and the operations of the network, not a time:
-        a folder always has the same results.
+        a folder always has the same results. What cannot be converted to the same outputs stays in torch.
         """
         fastest = choose("auto", self.device)
         if self.backend != "auto" or self.runtime is not None or self.precision != "32" or fastest == "torch":
             return
-        try:
+        height = width = 0
+        with suppress(DataError):  # it is told when its turn comes
             height, width = self.open(found[0].source).size
+        with suppress(ValueError, RuntimeError):  # no graph, or not this runtime, can do what the network does
             graph = self.graph()
             if graph.operations() * height * width * len(found) >= PAYS:
-                self.runtime = converted(graph, fastest)
-                self._notes.append(f"the network ran in {fastest}")
-        except ValueError:  # the picture cannot be read, or no graph can do what the network does
-            return
+                self.runtime = like_torch(graph, fastest)
+        if self.runtime is not None:
+            self._notes.append(f"the network ran in {fastest}")
 
     @cached_property
     def tile(self) -> int:

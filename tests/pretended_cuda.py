@@ -89,15 +89,20 @@ class Device(TorchDispatchMode):
 
 
 class Waits(TorchDispatchMode):
-    """Notes what would wait, and from where it is asked for."""
+    """Notes what would wait for a GPU, and from where it is asked for.
 
-    def __init__(self) -> None:
+    Args:
+        waits: tells it from an operation's name and what it is given.
+    """
+
+    def __init__(self, waits: Callable[[str, Any, Any], bool]) -> None:
         super().__init__()
+        self.waits = waits
         self.found: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
-        if waits(name, args, kwargs or {}):
+        if self.waits(name, args, kwargs or {}):
             frames = [f"{Path(each.filename).name}:{each.lineno}" for each in traceback.extract_stack(limit=12)]
             self.found.append(f"{name} at {' < '.join(frames[-2::-1])}")
         return func(*args, **(kwargs or {}))
@@ -106,7 +111,7 @@ class Waits(TorchDispatchMode):
 @contextlib.contextmanager
 def waits_of_pretended_cuda() -> Iterator[list[str]]:
     """Yield what would wait for the device, as far as this has come."""
-    with Waits() as mode:
+    with Waits(waits) as mode:
         yield mode.found
 
 
@@ -140,9 +145,15 @@ def waits(name: str, args: Any, kwargs: Any) -> bool:
     if name == "copy_":
         not_blocking = kwargs.get("non_blocking") or args[2:3] == (True,)
         return on_cuda[0] != on_cuda[1] and (on_cuda[1] or not not_blocking)
-    if name in INDEXING and any(on_cuda):
-        return any(each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[1])
-    return name in WAITING and any(on_cuda)
+    return any(on_cuda) and reads_values(name, args)
+
+
+def reads_values(name: str, args: Any) -> bool:
+    """Whether an operation reads values before it knows what it makes: an item, or places that booleans name."""
+    by_booleans = name in INDEXING and any(
+        each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[1]
+    )
+    return name in WAITING or by_booleans
 
 
 def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from inference.export.check import batches_to_check, generated_pictures
 from inference.export.files import FORMATS, Format, Source, export
 from inference.export.graph import Graph
-from inference.export.runtimes import Backend, Runtime, choose, converted
+from inference.export.runtimes import Backend, Runtime, choose, converted, like_torch
 
 __all__ = [
     "FORMATS",
@@ -17,4 +17,5 @@ __all__ = [
     "converted",
     "export",
     "generated_pictures",
+    "like_torch",
 ]

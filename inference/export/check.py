@@ -12,6 +12,8 @@ from inference.sizes import Box, crop, pad, padded_size, reflected
 
 Run = Callable[[Tensor], Sequence[Tensor]]
 
+LARGEST = 1e-4  # difference that is allowed
+
 
 class Checked(NamedTuple):
     """How near the outputs of a file come to those of the network.

@@ -9,14 +9,13 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from inference.export.check import Checked, Run, as_tuple, check
+from inference.export.check import LARGEST, Checked, Run, as_tuple, check
 from inference.export.graph import Graph
 from inference.export.runtimes import onnx_program, onnx_session
 from inference.pictures.files import whole_or_not_at_all
 
 Format = Literal["onnx", "pt2", "safetensors"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-LARGEST = 1e-4  # difference that is allowed
 METADATA = "metadata"  # what the files call it
 
 

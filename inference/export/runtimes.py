@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from inference.export.check import LARGEST, as_tuple, batches_to_check, check, generated_pictures
 from inference.export.graph import Graph
 
 Backend = Literal["torch", "onnxruntime", "openvino", "auto"]
@@ -118,3 +119,11 @@ def is_installed(backend: Backend) -> bool:
 def converted(graph: Graph, backend: Backend) -> Runtime:
     """Convert a graph for ``onnxruntime`` or ``openvino``, which takes some seconds."""
     return OnnxRuntime(graph) if backend == "onnxruntime" else OpenVino(graph)
+
+
+def like_torch(graph: Graph, backend: Backend) -> Runtime | None:
+    """Convert a graph as :func:`converted`; None, if on pictures of several sizes the outputs are not the network's."""
+    runtime = converted(graph, backend)
+    batches = batches_to_check(graph, generated_pictures(graph, 1))
+    found = check(graph, lambda pictures: as_tuple(runtime(pictures)), batches)
+    return runtime if found.difference <= LARGEST else None

@@ -11,13 +11,16 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from torch import nn
 
 from inference import DataError, InferenceMode, Picture, open_picture, run, write_picture
+from inference.export import Graph
 from inference.export.runtimes import OpenVino
 from inference.pictures import Array
 from inference.sizes import pad
 from pix2pix import PairedImages, PatchDiscriminator, Pix2Pix, Translator, UNetGenerator
 from pix2pix.data import Stacks, TwoFolders
+from tests.inference.export.test_runtimes import Bessel, Noisy
 from tests.pix2pix.training import quiet_trainer
 
 ROOT = Path(__file__).parents[2]
@@ -438,10 +441,24 @@ def test_many_files_go_through_the_fastest_runtime_and_few_through_torch(
             assert np.abs(found - expected).max() <= 1  # of 3,901 values: rounding
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [Noisy(), Bessel()], ids=["other outputs", "no such operation"])
+def test_a_generator_that_cannot_be_converted_stays_in_torch(
+    network: nn.Module, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.predictor.PAYS", 0)
+    (tmp_path / "in").mkdir()
+    write_picture(tmp_path / "in" / "a.png", random_picture(32, 32))
+    translator = Translator(checkpoint, device="cpu")
+    monkeypatch.setattr(translator, "graph", lambda: Graph(network, 1, 8, 8, ("output",)))
+    report = translator.predict_files([tmp_path / "in"], tmp_path / "out")
+    assert (report.written, translator.runtime, len(report.notes)) == (1, None, 1)
+
+
 def test_a_first_picture_that_cannot_be_read_stops_nothing(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.predictor.PAYS", 0)
+    monkeypatch.setattr("inference.predictor.PAYS", 1)
     (tmp_path / "in").mkdir()
     write_picture(tmp_path / "in" / "b.png", random_picture(32, 32))
     (tmp_path / "in" / "a.png").write_text("text")

@@ -17,41 +17,25 @@ import pytest
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from losses import BerHuLoss, CrossEntropyLoss, DiceLoss, FocalLoss, L1Loss, LovaszLoss, SILogLoss, SumLoss
 from multitask import BinaryMaps, Classification, Depth, Detection, Normals, Segmentation, Task
+from tests import pretended_cuda
 from tests.devices import trainer_options
-from tests.pretended_cuda import waits_of_pretended_cuda
+from tests.pretended_cuda import Waits, reads_values, waits_of_pretended_cuda
 from tests.training.applications import APPLICATIONS, quiet_trainer
 from training import ExactResume
 
 CPU = torch.device("cpu")
-WAITING = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "_unique2", "unique_dim", "unique"}
-INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
 ROOT = str(Path(__file__).parents[2])
 
 
-class Waits(TorchDispatchMode):
-    """Notes where something would wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        by_booleans = name in INDEXING and any(
-            each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[1]
-        )
-        if (name in WAITING or by_booleans) and not _in_an_optimizer():
-            ours = [frame for frame in traceback.extract_stack() if _ours(frame.filename)]
-            self.found.append(f"{name} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in ours[-2:-4:-1]))
-        return func(*args, **(kwargs or {}))
+def _would_wait(name: str, args: Any, kwargs: Any) -> bool:
+    return reads_values(name, args) and not _in_an_optimizer()
 
 
 def _ours(file: str) -> bool:
-    return file.startswith(ROOT) and ".venv" not in file and file != __file__
+    return file.startswith(ROOT) and ".venv" not in file and file not in (__file__, pretended_cuda.__file__)
 
 
 def _in_an_optimizer() -> bool:
@@ -76,7 +60,7 @@ def waits(device: torch.device = CPU) -> Iterator[list[str]]:
         with waits_of_pretended_cuda() as found:
             yield found
     else:
-        with Waits() as mode:
+        with Waits(_would_wait) as mode:
             yield mode.found
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inference.export import Backend, Graph, choose, converted, runtimes
+from inference.export import Backend, Graph, choose, converted, like_torch, runtimes
+from inference.export.runtimes import OpenVino
 from tests.inference.export.networks import small_graph
 
 CPU = torch.device("cpu")
@@ -57,3 +58,20 @@ def test_what_cannot_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"backend onnxruntime: pip install 'pix2pix-multitask\[export\]'"):
         choose("onnxruntime", CPU)
+
+
+class Noisy(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.rand_like(x)
+
+
+class Bessel(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j0(x)  # which ONNX does not have
+
+
+def test_only_a_runtime_that_gives_what_the_network_gives_is_taken() -> None:
+    assert isinstance(like_torch(small_graph(), "openvino"), OpenVino)
+    assert like_torch(Graph(Noisy(), 2, 1, 2, ("output",)), "openvino") is None
+    with pytest.raises(RuntimeError):
+        like_torch(Graph(Bessel(), 2, 1, 2, ("output",)), "openvino")
