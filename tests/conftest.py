@@ -1,5 +1,6 @@
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -66,27 +67,34 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    before = open_files()
+    before = pipes()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         # The driver ends when its pipes are closed; a process that is forked meanwhile would keep them open.
-        pipes = open_files() - before
-        os.register_at_fork(after_in_child=lambda: close(pipes))
+        of_driver = dict(pipes().items() - before.items())
+        os.register_at_fork(after_in_child=lambda: close(of_driver))
         yield browser
         browser.close()
-        pipes.clear()
+        of_driver.clear()
 
 
-def open_files() -> set[int]:
-    """Return the descriptors of the files that this process has open."""
-    return set(map(int, os.listdir("/dev/fd")))
+def pipes() -> dict[int, int]:
+    """Return the pipes and sockets that this process has open: the inode of each descriptor."""
+    found = {}
+    for descriptor in map(int, os.listdir("/dev/fd")):
+        with suppress(OSError):  # the descriptor of the listing itself, which is closed by now
+            status = os.fstat(descriptor)
+            if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+                found[descriptor] = status.st_ino
+    return found
 
 
-def close(descriptors: set[int]) -> None:
-    """Close files, of which some may be closed already."""
-    for descriptor in descriptors:
+def close(pipes: dict[int, int]) -> None:
+    """Close those that are still open: a number alone may be another file's by now."""
+    for descriptor, inode in pipes.items():
         with suppress(OSError):
-            os.close(descriptor)
+            if os.fstat(descriptor).st_ino == inode:
+                os.close(descriptor)
 
 
 @pytest.fixture
