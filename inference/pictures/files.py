@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from inference.pictures.picture import Array, DataError, Picture, TooLargeError, by, refuse_larger
-from inference.pictures.png import FASTEST, is_deep, read_deep_png, write_deep_png
+from inference.pictures.png import FASTEST, decode_png, is_deep, read_deep_png, write_deep_png
 from inference.pictures.tiff import (
     ORIENTATION,
     Axes,
@@ -160,6 +160,8 @@ def _open_with_pillow(file: File, name: str, most_pixels: int | None) -> Picture
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # a phone's JPEG, with a preview or depth map after the picture
             raise DataError(f"{name}: {frames} frames; save each as a file of its own")
+        if (decoded := decode_png(file, image)) is not None:
+            return Picture.of(decoded, name)
         deep = is_deep(image)
         image.load()
         orientation = image.getexif().get(ORIENTATION, 1)

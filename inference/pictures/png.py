@@ -1,9 +1,11 @@
-"""PNG files of 16 bits, which Pillow keeps only if they are gray."""
+"""PNG files: those of 16 bits, which Pillow keeps only if they are gray, and a faster decoder than Pillow's."""
 
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -15,12 +17,53 @@ from inference.pictures.picture import Array, DataError
 DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": ""}  # how the data lie, high byte first and low first
 COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # of channels: gray, RGB, RGBA
 FASTEST = 1  # of zlib: a third of the time of its default, for a sixth more bytes
+ORIENTED = (b"eXIf", b" exif", b".xmp")  # chunks and keywords of what may say how a picture is turned
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_deep(image: Image.Image) -> bool:
     """Return whether an opened picture is a PNG of 16 bits that Pillow would read in 8."""
     return isinstance(image, PngImageFile) and any(tile.args in DEEP for tile in image.tile)
+
+
+def decode_png(file: Path | IO[bytes], image: ImageFile) -> Array | None:
+    """Decode a PNG with libpng, to what Pillow would, in half of its time.
+
+    Args:
+        file: what was opened.
+        image: as Pillow has opened it, which has not decoded it yet.
+
+    Returns:
+        Height x width or height x width x channels, uint8; None, where only Pillow can tell: the package imagecodecs is
+        not installed, the picture is not one of 8 bits in gray or RGB, or something is wrong with it.
+    """
+    decode = _decoder()
+    if decode is None or not isinstance(image, PngImageFile) or "transparency" in image.info:
+        return None
+    if image.mode not in ("L", "LA", "RGB", "RGBA") or any(tile.args != image.mode for tile in image.tile):
+        return None
+    if isinstance(file, Path):
+        encoded = file.read_bytes()
+    else:
+        file.seek(0)
+        encoded = file.read()
+    return None if any(key in encoded for key in ORIENTED) else decode(encoded)
+
+
+@cache
+def _decoder() -> Callable[[bytes], Array | None] | None:
+    try:
+        from imagecodecs import PngError, png_decode
+    except ImportError:
+        return None
+
+    def decode(encoded: bytes) -> Array | None:
+        try:
+            return np.asarray(png_decode(encoded))
+        except PngError:
+            return None
+
+    return decode
 
 
 def read_deep_png(open_image: Callable[[], ImageFile], name: str) -> Array:
