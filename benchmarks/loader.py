@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from PIL import Image
@@ -30,7 +31,8 @@ from training.data import Cache, EpochDataset
 LOAD, CROP = 286, 256
 ROUNDS = 15
 PLAIN = "plain"
-CACHES: dict[str, Cache | None] = {"": None, ", `cache: disk`": "disk", ", `cache: memory`": "memory"}
+ALONE = ", without imagecodecs"
+CACHES: dict[str, Cache | None] = {"": None, ALONE: None, ", `cache: disk`": "disk", ", `cache: memory`": "memory"}
 CLOSE = 3 / 127.5  # of values in [-1, 1]: three steps of 8 bits
 
 
@@ -87,18 +89,28 @@ def rows(folder: Path, ending: str) -> list[str]:
     root = write_photographs(folder, ending)
     files = sorted((root / "train").iterdir())
     samples = {}
-    for name, cache in CACHES.items():
+    ways = [way for way in CACHES if way != ALONE or ending == "png"]
+    for name in ways:
+        cache = CACHES[name]
         data = PairedImages(root, load_size=LOAD, crop_size=CROP, num_workers=0, cache=cache)
         require_same_pictures(data, files)
         with contextlib.redirect_stdout(None):  # the size of the cache
             samples[name] = data.train_dataloader().dataset
     epochs: dict[str, Callable[[], object]] = {name: partial(our_epoch, dataset) for name, dataset in samples.items()}
+    if ALONE in epochs:
+        epochs[ALONE] = partial(with_pillow_alone, epochs[ALONE])
     epochs[PLAIN] = partial(plain_epoch, files)
     rounds = [{name: seconds(epoch) for name, epoch in epochs.items()} for _ in range(ROUNDS + 1)][1:]
     return [
         line(f"{ending.upper()}{name}", [each[PLAIN] for each in rounds], [each[name] for each in rounds])
-        for name in CACHES
+        for name in ways
     ]
+
+
+def with_pillow_alone(read: Callable[[], object]) -> None:
+    """Read as where imagecodecs is not installed."""
+    with mock.patch("inference.pictures.files.decode_png", return_value=None):
+        read()
 
 
 def our_epoch(dataset: EpochDataset[Any]) -> None:
@@ -122,7 +134,7 @@ def report(device: torch.device) -> str:
     """
     torch.set_num_threads(1)
     lines = [
-        machine("torchvision", "pillow"),
+        machine("torchvision", "pillow", "imagecodecs"),
         "",
         "| pairs of 600 x 300 | the reference's | ours | times as fast (quartiles) |",
         "|---|---:|---:|---:|",
