@@ -47,7 +47,19 @@ def decode_png(file: Path | IO[bytes], image: ImageFile) -> Array | None:
     else:
         file.seek(0)
         encoded = file.read()
-    return None if any(key in encoded for key in ORIENTED) else decode(encoded)
+    others = _without_pixels(encoded)
+    return None if any(key in others for key in ORIENTED) else decode(encoded)
+
+
+def _without_pixels(encoded: bytes) -> bytes:
+    """Return the chunks of a PNG, those with pixels left out."""
+    place, chunks = len(SIGNATURE), []
+    while place < len(encoded):
+        end = place + 12 + int.from_bytes(encoded[place : place + 4], "big")
+        if encoded[place + 4 : place + 8] != b"IDAT":
+            chunks.append(encoded[place:end])
+        place = end
+    return b"".join(chunks)
 
 
 @cache
