@@ -165,8 +165,18 @@ def _by_name(folder: Path) -> dict[str, str]:
     Raises:
         DataError: there is no picture, or there are two of one name.
     """
+    try:
+        files = picture_names(folder)
+    except DataError:
+        above = folder.parent
+        names = os.listdir(above) if above.is_dir() and not folder.is_dir() else []
+        if not any(name.lower().endswith(EXTENSIONS) for name in names):
+            raise
+        raise DataError(
+            f"{folder}: no such folder; put the pictures of {above} into train, val and test below it"
+        ) from None
     by_name: dict[str, str] = {}
-    for file in picture_names(folder):
+    for file in files:
         if (other := by_name.setdefault(name_of(file), file)) is not file:
             raise DataError(f"{folder / file}: the same name as {other}; rename one")
     return by_name

@@ -174,6 +174,7 @@ def two_folders(**more: bytes | None) -> None:
 FOLDERS = [
     Row("a folder of data that is not there", f"{TRAIN} --data.root absent", "absent/train"),
     Row("a file in place of the folder", f"{TRAIN} --data.root small.yaml", "small.yaml/train"),
+    Row("pictures in no split", f"{TRAIN} --data.root data/val", "data/val"),
     Row("a split that is not there", f"{TRAIN} --data.val_split validation", "data/validation"),
     Row("a split without pictures", TRAIN, "data/val", lambda: Path("data/val/val00.png").unlink()),
     Row(

@@ -1,4 +1,5 @@
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -48,7 +49,7 @@ def by_libpng(encoded: bytes) -> NDArray[Any] | None:
 
 @pytest.fixture
 def without_imagecodecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(__import__("sys").modules, "imagecodecs", None)
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
     png._decoder.cache_clear()
     yield
     png._decoder.cache_clear()

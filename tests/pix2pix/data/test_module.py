@@ -85,6 +85,12 @@ def test_a_missing_split_is_said_before_anything_starts(stage: str, missing: str
     small_data(root, **{f"{missing}_split": "elsewhere"}).setup(stage)
 
 
+def test_pictures_in_no_split_are_told_where_to_go(tmp_path: Path) -> None:
+    write_picture(tmp_path / "data" / "a.png", 32, 16)
+    with pytest.raises(DataError, match=r"data/train: no such folder; put the pictures of .*data into train, val and"):
+        PairedImages(tmp_path / "data").setup("fit")
+
+
 def test_less_than_one_batch_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"10 training samples are less than one batch; lower batch_size, 11 for each of 1"
