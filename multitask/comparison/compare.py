@@ -2,7 +2,7 @@
 
 import copy
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from multitask.comparison.tuning import best_rates
 from multitask.tasks.parts import likelihoods_of
 from multitask.tasks.task import Better, build_task
 from training import Metrics
-from training.comparison.folder import claim
+from training.comparison.folder import claimed
 from training.comparison.run import Config, Run
 from training.comparison.schedule import nothing_more, train_all
 
@@ -59,32 +59,25 @@ def compare(
         raise ValueError(f"lrs must be above 0; got {','.join(f'{rate:g}' for rate in rates)}")
     trained = list(variants(config, weightings))
     what = "holds a comparison of another configuration or budget"
-    claim(out, config | {"budget": budget}, {"budget": "steps"}, what)
-    steps = _steps(config, out, trained, jobs) if budget == "time" else {}
-    tasks, better = list(config["model"]["tasks"]), better_of(config)
-    best: dict[str, float] = {}
-    if rates:
-        tried = {
-            name: {rate: _run(out, name, 0, each, rate, steps.get(name)) for rate in rates} for name, each in trained
-        }
-        train_all([run for own in tried.values() for run in own.values()], jobs, len(trained) * len(rates))
-        measured = {
-            name: {rate: run.val_metrics("val/loss") for rate, run in own.items()} for name, own in tried.items()
-        }
-        best = best_rates(measured, better)
-    runs = [
-        _run(out, name, seed, each, best.get(name), steps.get(name)) for seed in range(seeds) for name, each in trained
-    ]
-    follow = partial(followers, steps=steps.get(STATIC)) if STATIC in weightings else nothing_more
-    over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
-    static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
-    results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
-    print(write_tables(out, results, better, best, {each.name: steps[each.name] for each in results if steps}))
-    weighted = [each for names in weighted_in(config).values() for each in names]
-    draw_comparison(
-        out / "compare.png", tasks, weighted, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}
-    )
-    print(f"table: {out}/compare.md   all numbers: {out}/compare.csv   figure: {out}/compare.png")
+    with claimed(out, config | {"budget": budget}, {"budget": "steps"}, what):
+        steps = _steps(config, out, trained, jobs) if budget == "time" else {}
+        tasks, better = list(config["model"]["tasks"]), better_of(config)
+        best = _tuned(out, trained, rates, steps, jobs, better) if rates else {}
+        runs = [
+            _run(out, name, seed, each, best.get(name), steps.get(name))
+            for seed in range(seeds)
+            for name, each in trained
+        ]
+        follow = partial(followers, steps=steps.get(STATIC)) if STATIC in weightings else nothing_more
+        over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
+        static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
+        results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
+        print(write_tables(out, results, better, best, {each.name: steps[each.name] for each in results if steps}))
+        weighted = [each for names in weighted_in(config).values() for each in names]
+        draw_comparison(
+            out / "compare.png", tasks, weighted, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}
+        )
+        print(f"table: {out}/compare.md   all numbers: {out}/compare.csv   figure: {out}/compare.png")
 
 
 def variants(config: Config, weightings: Sequence[str] = WEIGHTINGS) -> Iterator[tuple[str, Config]]:
@@ -144,6 +137,21 @@ def _run(out: Path, name: str, seed: int, config: Config, rate: float | None, st
         return Run("multitask", out, name, seed, config, steps)
     rated = config | {"model": config["model"] | {"lr": rate}}
     return Run("multitask", out, name, seed, rated, steps, f"-lr{rate:g}")
+
+
+def _tuned(
+    out: Path,
+    trained: Sequence[tuple[str, Config]],
+    rates: Sequence[float],
+    steps: Mapping[str, int],
+    jobs: int,
+    better: Mapping[str, Mapping[str, Better]],
+) -> dict[str, float]:
+    """The best learning rate of each variant: that of the seed 0 whose metrics on the validation scenes are best."""
+    tried = {name: {rate: _run(out, name, 0, each, rate, steps.get(name)) for rate in rates} for name, each in trained}
+    train_all([run for own in tried.values() for run in own.values()], jobs, len(trained) * len(rates))
+    measured = {name: {rate: run.val_metrics("val/loss") for rate, run in own.items()} for name, own in tried.items()}
+    return best_rates(measured, better)
 
 
 def with_static_weights(run: Run, steps: int | None = None) -> Run:

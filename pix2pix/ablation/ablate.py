@@ -9,7 +9,7 @@ from inference.configuration import read_yaml
 from pix2pix.ablation.page import Found, Page, write_page
 from pix2pix.ablation.scores import SIDE, ClassOf, Judge
 from pix2pix.data import PairedImages
-from training.comparison.folder import FILE, claim
+from training.comparison.folder import FILE, claimed
 from training.comparison.run import Config, Run
 from training.comparison.schedule import train_all
 
@@ -48,13 +48,13 @@ def ablate(
     page.check(variants)
     file = out / FILE
     before = read_yaml(file) if file.is_file() else {}
-    claim(out, before | dict(variants), variants, OTHER)  # others may be there: a table may grow
-    runs = [Run("pix2pix", out, name, seed, config) for seed in range(seeds) for name, config in variants.items()]
-    train_all(runs, jobs, len(runs))
-    found = score_all(runs, Judge(data, class_of))
-    written.parent.mkdir(parents=True, exist_ok=True)
-    print(write_page(written, page, found, how(runs, data)))
-    print(f"page: {written}   runs: {out}")
+    with claimed(out, before | dict(variants), variants, OTHER):  # others may be there: a table may grow
+        runs = [Run("pix2pix", out, name, seed, config) for seed in range(seeds) for name, config in variants.items()]
+        train_all(runs, jobs, len(runs))
+        found = score_all(runs, Judge(data, class_of))
+        written.parent.mkdir(parents=True, exist_ok=True)
+        print(write_page(written, page, found, how(runs, data)))
+        print(f"page: {written}   runs: {out}")
 
 
 def score_all(runs: Sequence[Run], judge: Judge) -> Found:
