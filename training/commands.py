@@ -4,6 +4,7 @@ Nothing here imports more than Python's own library before a command is chosen, 
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import util
@@ -33,7 +34,7 @@ def run_commands(
 ) -> None:
     """Run the command that the arguments name.
 
-    Bad input ends with one line and exit code 1, bad usage with one line and exit code 2.
+    Bad input ends with one line and exit code 1, bad usage with one line and exit code 2, Ctrl-C with one and 130.
 
     Args:
         program: the application's package.
@@ -52,10 +53,14 @@ def run_commands(
     if hidden := hidden_package(program):
         sys.exit(f"{program}: error: {hidden}")
 
-    from training.run_command import run_command  # here: it imports torch and Lightning, for several seconds
-
     words.remove(name)
-    run_command(program, name, commands[name].target, words)
+    try:
+        from training.run_command import run_command  # here: it imports torch and Lightning, for several seconds
+
+        run_command(program, name, commands[name].target, words)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{program}: stopped\n")
+        sys.exit(128 + signal.SIGINT)
 
 
 def hidden_package(program: str) -> str | None:

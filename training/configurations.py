@@ -18,13 +18,13 @@ def with_configuration(options: list[str], program: str, demo: str) -> list[str]
         program: the application's package.
         demo: the name of its demo configuration.
     """
-    options = list(options)
+    options = [part for word in options for part in (word.split("=", 1) if word.startswith("--config=") else [word])]
     given = [index for index, word in enumerate(options) if word in ("-c", "--config")]
     for index in given:
         shipped = configurations_of(program) / f"{''.join(options[index + 1 : index + 2])}.yaml"
         if shipped.is_file():
             options[index + 1] = str(shipped)
-    if not given and not any(word.startswith("--config=") for word in options):
+    if not given:
         checkpoint = checkpoint_in(options)
         run = run_of(checkpoint) if checkpoint else None
         configuration = run / "config.yaml" if run else configurations_of(program) / f"{demo}.yaml"

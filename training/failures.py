@@ -1,7 +1,6 @@
 """End a command that fails with one line."""
 
 import math
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,9 +49,6 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
         if "--debug" in words or line is None:
             raise
         sys.exit(f"{program}: error: {plain(line)}{HINT}")
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{program}: stopped\n")
-        sys.exit(128 + signal.SIGINT)
 
 
 class WrongUsage(SystemExit):

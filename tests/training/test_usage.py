@@ -116,6 +116,22 @@ def test_a_file_of_the_users_that_hides_a_package_is_named(
     assert "start the command in another folder" in said
 
 
+def test_control_c_while_packages_are_imported_is_one_line(
+    program: Program, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pressed:
+        def find_spec(self, name: str, *rest: object) -> None:
+            if name == "training.run_command":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "training.run_command", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    with pytest.raises(SystemExit) as stopped:
+        program.main(["fit", "--config", "small.yaml"])
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == f"{program.name}: stopped\n"
+
+
 # --- configurations and help
 
 
@@ -124,9 +140,9 @@ def test_every_configuration_parses_and_every_key_is_commented(
     name: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [name])
-    for word in str(file), file.stem:  # by path, and by the name that it travels under
+    for words in ["--config", str(file)], [f"--config={file.stem}"]:  # by path, and by the name that it travels under
         with pytest.raises(SystemExit) as stopped:
-            PROGRAMS[name].main([COMMAND_OF.get(file.stem, "fit"), "--config", word, "--print_config"])
+            PROGRAMS[name].main([COMMAND_OF.get(file.stem, "fit"), *words, "--print_config"])
         assert stopped.value.code == 0
         printed = yaml.safe_load(capsys.readouterr().out)
         assert printed["name"] == file.stem
