@@ -61,6 +61,15 @@ def test_fit_logs_losses_and_weights_and_prints_the_metrics(capsys: pytest.Captu
         assert re.search(rf"{key} +{value:.4f} +{interval} +{number}", said)
 
 
+def test_a_task_without_metrics_of_single_scenes_is_trained_and_tested_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    others = ["--model.tasks.seg", "null", "--model.tasks.depth", "null"]
+    main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1", *others])
+    assert (the_run() / "pictures.csv").read_text().split() == ["name", "test00", "test01", "test02"]
+    assert re.search(r"boxes/map +\d\.\d{4} +- +0\.0000", capsys.readouterr().out)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),

@@ -67,5 +67,5 @@ class PictureTable(pl.Callback):
         if not self._metrics:
             return []
         columns = {key: torch.cat([batch[key] for batch in self._metrics]).tolist() for key in self._metrics[0]}
-        values = zip(*columns.values(), strict=True)
-        return [(name, dict(zip(columns, own, strict=True))) for name, own in zip(self._names, values, strict=True)]
+        # A model may have no metric of single samples: each has a row all the same.
+        return [(name, {key: column[at] for key, column in columns.items()}) for at, name in enumerate(self._names)]
