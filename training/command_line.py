@@ -115,7 +115,9 @@ class CommandLine(LightningCLI, ABC):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """Return the command that runs, with the arguments that are no options; to set up the others takes time."""
-        return {name: arguments for name, arguments in LightningCLI.subcommands().items() if [name] == sys.argv[1:2]}
+        commands = LightningCLI.subcommands()
+        commands["test"] = commands["test"] | {"verbose"}  # see test
+        return {name: arguments for name, arguments in commands.items() if [name] == sys.argv[1:2]}
 
     @classmethod
     def run(cls, command: str, options: list[str]) -> None:
@@ -248,6 +250,10 @@ class CommandLine(LightningCLI, ABC):
             self.trainer.test(datamodule=self.datamodule, ckpt_path="best", verbose=False)
             self._print_report()
         say(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")
+
+    def test(self, **options: Any) -> None:
+        """Test a checkpoint, without Lightning's table: :meth:`report` has the metrics beside those of baselines."""
+        self.trainer.test(**options, verbose=False)
 
     def after_test(self) -> None:
         """Print the metrics."""
