@@ -15,18 +15,16 @@ COMMANDS = {
     "validate": Command("Evaluate a checkpoint on the validation scenes.", RUNS),
     "test": Command("Evaluate a checkpoint on the test scenes, beside baselines.", RUNS),
     "predict": Command(
-        "Predict all tasks for pictures and folders of them with a checkpoint.", "multitask.predict:predict"
+        "Predict all tasks for pictures and folders of pictures with a checkpoint.", "multitask.predict:predict"
     ),
     "export": Command(
         "Write the model of a checkpoint for other programs: ONNX, a program of torch or safetensors.",
         "multitask.export:export",
     ),
-    "gallery": Command("Show what is predicted for every test scene on one page.", "multitask.gallery:gallery"),
-    "serve": Command(
-        "Serve a page that shows all tasks of a picture, and the same over HTTP.", "multitask.serve:serve"
-    ),
+    "gallery": Command("Show the predictions for every test scene on one page.", "multitask.gallery:gallery"),
+    "serve": Command("Serve a page that shows all tasks of a picture, also over HTTP.", "multitask.serve:serve"),
     "doctor": Command(
-        "Examine scenes before a training: what cannot be read, fits no task or leaks into the test.",
+        "Examine scenes before training: what cannot be read, fits no task or leaks into the test.",
         "multitask.doctor:doctor",
     ),
     "compare": Command(

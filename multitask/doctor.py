@@ -25,21 +25,21 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def doctor(data: str, *, root: str | None = None, json: str | None = None, html: str | None = None) -> None:
-    """Examine scenes: read each whole with its targets, and tell what is wrong with them and what to do.
+    """Read every scene completely, with its targets, and report what is wrong with the data and what to do.
 
-    Found are scenes that cannot be read or whose targets do not fit the tasks (classes that do not exist, boxes outside
-    of the picture, NaN), scenes that are in two splits or twice in one, also where they differ by no more than their
-    compression or size; pictures of one color; tasks without a target, and classes that no training scene has. Exit
-    code 1 if something must be mended.
+    It finds scenes that cannot be read, or whose targets do not fit the tasks (classes that do not exist, boxes outside
+    the picture, NaN); scenes that are in two splits or twice in one, even if they differ in compression or size;
+    pictures of one color; tasks without a target; and classes that no training scene has. The exit code is 1 if
+    something must be fixed.
 
     Args:
         data: the folder of a run; or a configuration, a file or the name of one that comes with the package.
-        root: the data set's folder, in place of that of the configuration.
+        root: the folder of the data set, instead of the configuration's.
         json: a file to write all findings to.
-        html: a folder to write a page to that shows the scenes which findings name.
+        html: a folder for a page that shows the scenes that the findings name.
 
     Raises:
-        DataError: there is no configuration, or something must be mended.
+        DataError: there is no configuration, or something must be fixed.
     """
     configuration = configuration_at(data, "multitask")
     if configuration is None:

@@ -6,12 +6,12 @@ from multitask.predictor import Predictor
 
 
 def predict(checkpoint: str, inputs: list[str], out: str, *, overwrite: bool = False, **options: Any) -> None:
-    """Predict all tasks for pictures and folders of them with a trained model.
+    """Predict all tasks for pictures and folders of pictures with a trained model.
 
-    The checkpoint knows the tasks and all that they need. Pictures of any size and kind are predicted at their own
-    size; folders with all that is below them. What is written is told at the start; beside a folder ``image`` of the
-    pictures it is a data set of ``Folders``. Nothing is written over an input. A picture that cannot be predicted is
-    named at the end, and the others are.
+    The checkpoint knows the tasks and everything they need. Pictures of any size and kind are predicted at their own
+    size. Folders are searched recursively. What will be written is printed at the start; together with a folder
+    ``image`` of the pictures it is a data set for ``Folders``. Inputs are never overwritten. If a picture cannot be
+    predicted, the others still are; it is named at the end.
 
     Args:
         checkpoint: of a run, such as runs/NAME/TIME/checkpoints/best.ckpt.

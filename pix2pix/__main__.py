@@ -16,17 +16,19 @@ COMMANDS = {
     "test": Command("Evaluate a checkpoint on the test pairs, beside baselines.", RUNS),
     "predict": Command("Translate the test inputs with a checkpoint and write the pictures.", RUNS),
     "import": Command(
-        "Make a checkpoint of weights that pytorch-CycleGAN-and-pix2pix saved.",
+        "Make a checkpoint from weights that pytorch-CycleGAN-and-pix2pix saved.",
         "pix2pix.import_weights:import_weights",
     ),
-    "translate": Command("Translate pictures and folders of them with a checkpoint.", "pix2pix.translate:translate"),
+    "translate": Command(
+        "Translate pictures and folders of pictures with a checkpoint.", "pix2pix.translate:translate"
+    ),
     "export": Command(
         "Write the generator of a checkpoint for other programs: ONNX, a program of torch, safetensors, the hub.",
         "pix2pix.export:export",
     ),
-    "gallery": Command("Show every test pair, or a folder's pictures, on one page.", "pix2pix.gallery:gallery"),
+    "gallery": Command("Show every test pair, or the pictures of a folder, on one page.", "pix2pix.gallery:gallery"),
     "serve": Command(
-        "Serve a page to draw on, which translates with a checkpoint, and the same over HTTP.", "pix2pix.serve:serve"
+        "Serve a page to draw on, which translates with a checkpoint, also over HTTP.", "pix2pix.serve:serve"
     ),
     "modes": Command(
         "Measure a checkpoint on the validation pairs in each mode of inference, and draw samples.",
@@ -37,10 +39,12 @@ COMMANDS = {
         "pix2pix.ablation.command_line:AblateCommand",
     ),
     "doctor": Command(
-        "Examine pairs before a training: what cannot be read, leaks into the test, or is shifted.",
+        "Examine pairs before training: what cannot be read, leaks into the test, or is shifted.",
         "pix2pix.doctor:doctor",
     ),
-    "pair": Command("Join pictures of two folders, side by side, to a data set of pairs.", "pix2pix.data.pairing:pair"),
+    "pair": Command(
+        "Join the pictures of two folders, side by side, into a data set of pairs.", "pix2pix.data.pairing:pair"
+    ),
 }
 
 

@@ -28,22 +28,22 @@ LEAST = 20  # pairs, to tell which sides are usual
 
 
 def doctor(data: str, *, root: str | None = None, json: str | None = None, html: str | None = None) -> None:
-    """Examine pairs of pictures: read each whole, and tell what is wrong with them and what to do.
+    """Read every pair of pictures completely, and report what is wrong with the data and what to do.
 
-    Found are pictures without a partner, and files that are no pictures; pairs that cannot be read or do not fit the
-    options, pairs that are in two splits or twice in one, also where they differ by no more than their compression or
-    size; constant pictures; input and target that are the same picture, or shifted against each other, or of which one
-    alone is turned upright; and pairs whose sides are exchanged. Exit code 1 if something must be mended.
+    It finds pictures without a partner, and files that are no pictures; pairs that cannot be read or do not fit the
+    options; pairs that are in two splits or twice in one, even if they differ in compression or size; constant
+    pictures; inputs and targets that are the same picture, are shifted against each other, or of which only one is
+    rotated by its EXIF orientation; and pairs with swapped sides. The exit code is 1 if something must be fixed.
 
     Args:
         data: a folder of pairs, side by side or in A and B; the folder of a run; or a configuration, a file or the name
             of one that comes with the package.
-        root: the data set's folder, in place of that of the configuration.
+        root: the folder of the data set, instead of the configuration's.
         json: a file to write all findings to.
-        html: a folder to write a page to that shows the pairs which findings name.
+        html: a folder for a page that shows the pairs that the findings name.
 
     Raises:
-        DataError: there are no pairs, or something must be mended.
+        DataError: there are no pairs, or something must be fixed.
     """
     module = module_of(data, root)
     samples: list[Examined] = []

@@ -33,24 +33,25 @@ def export(
     license: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the generator of a checkpoint for other programs, and run what was written beside the generator.
+    """Write the generator of a checkpoint for other programs, and compare what was written with the generator.
 
-    It takes pictures N x channels x height x width in [-1, 1], any number of any size whose sides are multiples of the
-    generator's stride, and returns as many. What is in the file says how numbers of picture files become these: its
-    metadata hold the formats of input and output, the mode, the stride and the least size. The largest difference to
-    the generator's own outputs is printed; if it is above 1e-4, nothing is written. Needs the extra `export`.
+    The exported network takes any number of pictures, N x channels x height x width in [-1, 1], whose sides are
+    multiples of the generator's stride, and returns as many. The metadata of the file say how the values of picture
+    files become these numbers: they hold the formats of input and output, the mode, the stride and the least size. The
+    largest difference to the generator's own outputs is printed; if it is above 1e-4, nothing is written. Needs the
+    extra `export`.
 
     Args:
         checkpoint: of a run, such as runs/NAME/TIME/checkpoints/best.ckpt.
         out: the file to write; or the folder, for `hub`.
         format: onnx, batch norm folded into convolutions; pt2, the same as a program of torch; safetensors, the
             weights; or hub, a folder with weights, recipe and model card that `huggingface_hub` can upload. By default
-            what the ending of OUT names.
-        inference: the inference mode, a preset or an InferenceMode; by default the model's own. Noise of dropout cannot
+            the ending of OUT decides.
+        inference: the inference mode, a preset or an InferenceMode; by default the model's own. Dropout's noise cannot
             be exported.
-        pictures: a picture or a folder to check with; by default validation pictures of the checkpoint's run, and where
-            they are not there smooth noise.
-        license: of the weights, for `hub`, as the hub names it: mit, cc-by-sa-4.0.
+        pictures: a picture or a folder to check with; by default validation pictures of the checkpoint's run or, if
+            there are none, smooth noise.
+        license: of the weights, for `hub`, by the hub's names: mit, cc-by-sa-4.0.
         overwrite: replace what exists.
 
     Raises:

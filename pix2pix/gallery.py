@@ -31,18 +31,18 @@ def gallery(
     root: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Show what a model makes of every pair, or the pictures of a folder, on one page: to sort, filter and compare.
+    """Show a model's output for every pair, or the pictures of a folder, on one page to sort, filter and compare.
 
-    Of a run or its checkpoint, the pairs of a split: input, output, target and their difference, with the metrics of
-    each. Of any other folder the pictures in its subfolders input, output and target, which belong together by their
-    names, with metrics where there are output and target; or all pictures in it. The page is one HTML file that needs
-    no network and no server; the full pictures and pictures.csv lie beside it.
+    For a run or its checkpoint, the page shows the pairs of a split: input, output, target and their difference, with
+    the metrics of each pair. For any other folder it shows the pictures in the subfolders input, output and target,
+    matched by name, with metrics if there are output and target; or all pictures in the folder. The page is one HTML
+    file that needs no network and no server; the full pictures and pictures.csv are beside it.
 
     Args:
-        source: a run's folder, of which the best checkpoint is taken; a checkpoint in one; or a folder of pictures.
+        source: the folder of a run, whose best checkpoint is used; a checkpoint of a run; or a folder of pictures.
         out: the folder to write to; null is ``gallery`` in the run or in the folder.
-        split: which pairs of a run: ``test`` or ``val``; null is ``test``, or ``val`` where there is no test.
-        root: the data set's folder, where it is not that of the run's config.yaml any more.
+        split: which pairs of a run: ``test`` or ``val``; null is ``test``, or ``val`` if there is no test.
+        root: the folder of the data set, if it is not the one in the run's config.yaml any more.
         overwrite: replace a gallery that exists.
 
     Raises:

@@ -18,18 +18,18 @@ Built = TypeVar("Built", Generator, Discriminator)
 
 
 def import_weights(generator: str, out: str, discriminator: str | None = None, unet_dropout: float = 0.5) -> None:
-    """Make a checkpoint of weights that pytorch-CycleGAN-and-pix2pix saved.
+    """Make a checkpoint from weights that pytorch-CycleGAN-and-pix2pix saved.
 
-    It is one of ours: `validate`, `test`, `predict` and `fit` take it as --ckpt_path, beside a --config for the data.
-    The networks are read off the names and shapes of the weights. `fit` trains on from epoch 0, with new moments of
-    Adam, which the reference does not save.
+    `validate`, `test`, `predict` and `fit` take it as --ckpt_path, together with a --config for the data. The networks
+    are inferred from the names and shapes of the weights. `fit` starts at epoch 0, with new moments for Adam, because
+    the reference does not save them.
 
     Args:
         generator: the generator's weights, latest_net_G.pth.
-        out: the checkpoint to write; a file that is there is not overwritten.
-        discriminator: the discriminator's weights, latest_net_D.pth. Without it training goes on with a new one: the
-            paper's, with the generator's norm.
-        unet_dropout: a U-Net's probability of dropout, which its weights do not tell; 0.5 is the reference's, 0 its
+        out: the checkpoint to write; an existing file is not overwritten.
+        discriminator: the discriminator's weights, latest_net_D.pth. Without them training continues with a new one:
+            the paper's, with the generator's norm.
+        unet_dropout: the dropout probability of a U-Net, which its weights do not show; 0.5 is the reference's, 0 its
             --no_dropout.
 
     Raises:

@@ -27,17 +27,17 @@ def serve(
     limits: Limits = Limits(),  # noqa: B008  # frozen
     **options: Any,
 ) -> None:
-    """Serve a page on which pictures are drawn and translated with a trained model, and the same over HTTP.
+    """Serve a page to draw pictures on and translate them with a trained model, and the same over HTTP.
 
-    On the page a picture is drawn, dropped, pasted or chosen, and translated as it changes. POST /translate takes a
-    picture's file and returns its translation: PNG, or TIFF where PNG does not hold it, the same file that `translate`
-    writes. GET /card says what the model is, GET /health how the server is. Pictures that wait are translated together.
+    On the page, draw, drop, paste or choose a picture; it is translated as it changes. POST /translate takes the file
+    of a picture and returns its translation: PNG, or TIFF if PNG cannot hold it, the same file that `translate`
+    writes. GET /card describes the model, GET /health the server. Waiting pictures are translated together.
 
     Args:
         checkpoint: of a run, such as runs/NAME/TIME/checkpoints/best.ckpt.
-        host: the address to listen at; 127.0.0.1 is for this machine alone, 0.0.0.0 for all that reach it.
-        port: to listen at; 0 takes any that is free.
-        limits: what the server takes on.
+        host: the address to listen on; 127.0.0.1 is for this machine alone, 0.0.0.0 for everyone who can reach it.
+        port: to listen on; 0 takes any free one.
+        limits: of uploads and requests.
         **options: of :class:`Translator`, but for its model.
 
     Raises:

@@ -6,16 +6,16 @@ from pix2pix.translator import Translator
 
 
 def translate(checkpoint: str, inputs: list[str], out: str, *, overwrite: bool = False, **options: Any) -> None:
-    """Translate pictures and folders of them with a trained model.
+    """Translate pictures and folders of pictures with a trained model.
 
     The checkpoint knows the channels, the values, the depth and the mode that it was trained for. Pictures of any size
-    and kind are translated at their own size, large ones in tiles; folders with all that is below them. Nothing is
-    written over an input. A picture that cannot be translated is named at the end, and the others are translated.
+    and kind are translated at their own size, large ones in tiles. Folders are searched recursively. Inputs are never
+    overwritten. If a picture cannot be translated, the others still are; it is named at the end.
 
     Args:
         checkpoint: of a run, such as runs/NAME/TIME/checkpoints/best.ckpt.
         inputs: pictures, or folders of them.
-        out: the folder to write to; or for one picture the file, whose ending chooses the format.
+        out: the folder to write to or, for a single picture, the file, whose ending chooses the format.
         overwrite: replace results that exist.
         **options: of :class:`Translator`, but for its model.
 

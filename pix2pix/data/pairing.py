@@ -11,11 +11,11 @@ from inference.pictures.format import to_channels
 
 
 def pair(a: str, b: str, out: str) -> None:
-    """Write a picture that holds A and B side by side for every name that is in both folders.
+    """Write a picture with A and B side by side for every name that is in both folders.
 
-    Folders below them (train, val, test) are kept. A name counts without its ending: A/train/1.jpg goes with
-    B/train/1.png, to OUT/train/1.png, or .tif where PNG does not hold what they hold. What is skipped is printed, with
-    the reason; existing files are left alone.
+    Subfolders (train, val, test) are kept. Names are compared without their endings: A/train/1.jpg and B/train/1.png
+    become OUT/train/1.png, or .tif if PNG cannot hold their values. What is skipped is printed with the reason;
+    existing files are left alone.
 
     Args:
         a: folder of the pictures that become the left halves.
