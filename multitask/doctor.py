@@ -186,7 +186,7 @@ def of_scenes(samples: Sequence[Examined]) -> list[Finding]:
     findings = duplicates(samples, "scenes")
     if broken := [sample.place(sample.error) for sample in samples if sample.error is not None]:
         findings.append(
-            Finding("error", "scenes cannot be read or do not fit the tasks", broken, "mend or remove them")
+            Finding("error", "scenes cannot be read or do not fit the tasks", broken, "repair or remove them")
         )
     if constant := [each.place() for each in samples if each.error is None and each.facts["image"].constant]:
         findings.append(Finding("warning", "pictures have one color alone", constant, "remove them if they are empty"))

@@ -135,7 +135,7 @@ def of_pairs(samples: Sequence[Examined]) -> list[Finding]:
             findings.append(Finding(severity, says, where, remedy))
 
     broken = [sample.place(sample.error) for sample in samples if sample.error is not None]
-    add("error", "pairs cannot be read", broken, "mend or remove them, or set the option that the message names")
+    add("error", "pairs cannot be read", broken, "repair or remove them, or set the option that the message names")
     for side in "input", "target":
         constant = [sample.place() for sample in read if sample.facts[side].constant]
         add("warning", f"pictures of the {side} have one color alone", constant, "remove them if they are empty")

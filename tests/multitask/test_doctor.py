@@ -55,7 +55,7 @@ def test_each_planted_fault_is_found(capsys: pytest.CaptureFixture[str]) -> None
     shutil.rmtree("data/val/depth")
 
     said, code = MULTITASK.fails(capsys, "doctor", "small.yaml", "--json", "found.json")
-    assert (code, "3 things must be mended, named above" in said) == (1, True)
+    assert (code, "3 things must be fixed, named above" in said) == (1, True)
     found = findings()
     severity, broken = found.pop("scenes cannot be read or do not fit the tasks")
     assert severity == "error"

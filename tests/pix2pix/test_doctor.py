@@ -84,7 +84,7 @@ def test_each_planted_fault_is_found(data: Path, capsys: pytest.CaptureFixture[s
     Image.open(train / "07.png").resize((2 * SIDE + 32, SIDE + 16)).save(data / "val" / "smaller.png")
 
     said, code = PIX2PIX.fails(capsys, "doctor", "data", "--json", "findings.json")
-    assert (code, "2 things must be mended, named above" in said) == (1, True)
+    assert (code, "2 things must be fixed, named above" in said) == (1, True)
     found = {each["says"]: (each["severity"], each["where"]) for each in json.loads(Path("findings.json").read_text())}
     shifted = "targets are shifted against their inputs"
     found[shifted] = (found[shifted][0], [re.sub(r"0\.[5-7]\d\)", "0.6)", place) for place in found[shifted][1]])
@@ -128,7 +128,7 @@ def test_pictures_alone_other_files_and_turned_ones_are_all_named(
     Path("two/B/val/01.png").rename("two/B/val/x.png")
 
     said, code = PIX2PIX.fails(capsys, "doctor", "two", "--json", "findings.json")
-    assert (code, "1 thing must be mended, named above" in said) == (1, True)
+    assert (code, "1 thing must be fixed, named above" in said) == (1, True)
     found = {each["says"]: (each["severity"], each["where"]) for each in json.loads(Path("findings.json").read_text())}
     severity, alone = found.pop("pictures of val have no partner")
     assert severity == "error"
@@ -148,7 +148,7 @@ def test_the_page_shows_the_pairs_that_findings_name(data: Path, capsys: pytest.
     (data / "train" / "07.png").write_bytes(b"text")
     PIX2PIX.fails(capsys, "doctor", "data", "--html", "page")
     page = Path("page/index.html").read_text()
-    for words in "pairs are in two splits: train/06 and test/leak", "pairs cannot be read (1); mend", "Doctor: data":
+    for words in "pairs are in two splits: train/06 and test/leak", "pairs cannot be read (1); repair", "Doctor: data":
         assert words in page
     folders = ["input", "other input", "other target", "target"]
     assert sorted(each.name for each in Path("page").iterdir() if each.is_dir()) == folders

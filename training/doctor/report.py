@@ -30,7 +30,7 @@ def tell(
         counts: what else was found: rows of a split, a name, a number of samples, and words.
 
     Raises:
-        DataError: something must be mended.
+        DataError: something must be fixed.
     """
     show(report(samples, findings, counts))
     if not findings:
@@ -40,7 +40,7 @@ def tell(
         found = [finding._asdict() | {"where": [str(place) for place in finding.where]} for finding in findings]
         Path(file).write_text(json.dumps(found, indent=2) + "\n")
     if errors := [finding for finding in findings if finding.severity == "error"]:
-        raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be mended, named above")
+        raise DataError(f"{len(errors)} thing{'s' * (len(errors) > 1)} must be fixed, named above")
 
 
 def show(tables: Iterable[Table]) -> None:

@@ -56,7 +56,7 @@ def test_a_terminal_is_not_exceeded_and_nothing_is_cut_off(
 def test_all_places_are_in_the_file_and_an_error_ends_in_one_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"^1 thing must be mended, named above$"):
+    with pytest.raises(DataError, match=r"^1 thing must be fixed, named above$"):
         tell(samples(), FINDINGS, str(tmp_path / "new" / "found.json"))
     found = json.loads((tmp_path / "new" / "found.json").read_text())
     assert found[1]["where"] == ["1 and 2 (left)", "3", "4", "5"]
