@@ -27,14 +27,14 @@ def scene(index: int) -> dict[str, Any]:
     }
 
 
-def intervals(batch_size: int) -> dict[str, tuple[float, float]]:
+def intervals(batch_size: int, count: int = SCENES) -> dict[str, tuple[float, float]]:
     """Of predictions that are 2 m everywhere, and classes by chance."""
     model = MultiTask(tasks=dict(TASKS), encoder=SmallEncoder())
     trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     callback = Bootstrap()
     callback.on_test_start(trainer, model)
-    for start in range(0, SCENES, batch_size):
-        scenes = [scene(index) for index in range(start, min(start + batch_size, SCENES))]
+    for start in range(0, count, batch_size):
+        scenes = [scene(index) for index in range(start, min(start + batch_size, count))]
         predicted = torch.stack([each.pop("predicted") for each in scenes])
         batch = collate(scenes)
         outputs = {"depth": torch.full_like(batch["depth"], 2.0), "seg": predicted}
@@ -76,6 +76,14 @@ def test_they_do_not_depend_on_the_batches() -> None:
     )
     for key, ends in one.items():
         assert other[key] == pytest.approx(ends, rel=1e-9)
+
+
+def test_draws_without_a_scene_do_not_count() -> None:
+    """Of one scene every third draw has none, and all others have its metric."""
+    only = scene(0)
+    accuracy = (only["predicted"] == only["labels"]).double().mean().item()
+    assert intervals(1, count=1)["seg/pixel_accuracy"] == pytest.approx((accuracy, accuracy))
+    assert intervals(1, count=0) == {}
 
 
 def test_draws_take_scenes_once_on_average_and_each_in_its_own_way() -> None:
