@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
 
@@ -99,7 +99,12 @@ class CommandLine(LightningCLI, ABC):
             save_config_kwargs={"save_to_log_dir": False},  # it does that itself
             parser_class=OneLineErrors,
             parser_kwargs={"prog": prog or self.program, "description": description},
-            trainer_defaults={"devices": 1, "max_epochs": self.max_epochs, "use_distributed_sampler": False},
+            trainer_defaults={
+                "devices": 1,
+                "max_epochs": self.max_epochs,
+                "use_distributed_sampler": False,
+                "enable_model_summary": False,  # it was drawn where the package rich happened to be installed
+            },
             args=args,
             run=args is None,  # otherwise another command only wants its options parsed
         )
@@ -241,23 +246,32 @@ class CommandLine(LightningCLI, ABC):
 
     def after_fit(self) -> None:
         """Evaluate the best checkpoint on the test samples, and print where the pictures are."""
-        run = self.trainer.log_dir
-        if self.option("trainer")["fast_dev_run"] or self.trainer.checkpoint_callback is None:
+        run, best = self.trainer.log_dir, self.trainer.checkpoint_callback
+        if self.option("trainer")["fast_dev_run"] or not isinstance(best, ModelCheckpoint):
             return
-        if why_no_test := self.datamodule.why_no_test():
+        if why_no_test := self.datamodule.why_no_test() or self._no_test_batches():
             say(f"no test: {why_no_test}")
         else:
-            self.trainer.test(datamodule=self.datamodule, ckpt_path="best", verbose=False)
+            checkpoint = "best"
+            if not best.best_model_path:
+                checkpoint = f"{run}/checkpoints/last.ckpt"
+                say("nothing was validated, so there is no best.ckpt; the test is of last.ckpt")
+            self.trainer.test(datamodule=self.datamodule, ckpt_path=checkpoint, verbose=False)
             self._print_report()
         say(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")
 
     def test(self, **options: Any) -> None:
         """Test a checkpoint, without Lightning's table: :meth:`report` has the metrics beside those of baselines."""
+        if why_no_test := self._no_test_batches():
+            raise ValueError(f"no test: {why_no_test}")
         self.trainer.test(**options, verbose=False)
 
     def after_test(self) -> None:
         """Print the metrics."""
         self._print_report()
+
+    def _no_test_batches(self) -> str | None:
+        return "trainer.limit_test_batches is 0" if self.option("trainer")["limit_test_batches"] == 0 else None
 
     def _require_checkpoint(self) -> None:
         if self.option("ckpt_path") is None:

@@ -76,6 +76,7 @@ def _quiet_lightning(program: str) -> None:
         "You are using a custom batch sampler",  # which returns every sample once
         ".*The dirpath has changed from",  # of a test, which has a folder of its own
         ".*Trainer configured with multiple `ModelCheckpoint` callbacks",  # it takes the first, as it should
+        ".*could not find the monitored key",  # of a run that ends before its first validation, which says so itself
         "LightningCLI's args parameter",  # of a command that only parses its options with it
     ):
         warnings.filterwarnings("ignore", message)

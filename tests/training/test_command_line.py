@@ -102,6 +102,33 @@ def test_test_and_validate_find_what_fit_found(program: Program, capsys: pytest.
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*could not find the monitored key")
+def test_a_run_that_ends_before_its_first_validation_tests_its_last_checkpoint(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program.main(["fit", "--config", "small.yaml", "--trainer.max_steps", "3"])
+    said = capsys.readouterr().out
+    assert "nothing was validated, so there is no best.ckpt; the test is of last.ckpt" in said
+    assert program.table in said
+    assert [file.name for file in (the_run() / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert not metrics_of().series(program.monitor)
+
+
+@pytest.mark.slow
+def test_a_test_of_no_batches_is_left_out_and_cannot_be_asked_for(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = ["--trainer.limit_test_batches", "0"]
+    program.main(["fit", "--config", "small.yaml", "--trainer.max_epochs", "1", *none])
+    said = capsys.readouterr().out
+    assert "no test: trainer.limit_test_batches is 0" in said
+    assert program.table not in said
+    line, code = program.fails(capsys, "test", "--ckpt_path", f"{the_run()}/checkpoints/best.ckpt", *none)
+    assert "no test: trainer.limit_test_batches is 0" in line
+    assert code == 1
+
+
+@pytest.mark.slow
 def test_any_metric_chooses_the_best_checkpoint_and_ends_the_run(program: Program) -> None:
     """A rate of 0 keeps every metric where it is: no epoch after the first is better."""
     metric = {"pix2pix": "val/psnr", "multitask": "val/seg/pixel_accuracy"}[program.name]  # higher is better
