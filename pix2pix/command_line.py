@@ -1,7 +1,8 @@
 """What a run of pix2pix adds to every run."""
 
-from typing import Literal
+from typing import Any, Literal
 
+import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -19,6 +20,10 @@ from training.doctor import Finding
 from training.failures import say
 
 HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "score")
+OWN = {  # options instead of the trainer's for a model with one optimizer, and what these are where they are not given
+    "accumulate_grad_batches": ("model.accumulate", 1),
+    "gradient_clip_val": ("model.clip_norm", None),
+}
 
 
 class Pix2PixCommands(CommandLine):
@@ -39,6 +44,13 @@ class Pix2PixCommands(CommandLine):
         """Add the options of further metrics."""
         super().add_arguments_to_parser(parser)
         parser.add_lightning_class_args(SetMetrics, "metrics")
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Build the trainer, after a look that no option is given which the model has one of its own for."""
+        for name, (own, default) in OWN.items():
+            if self.option("trainer")[name] != default:
+                raise ValueError(f"trainer.{name} is for models with one optimizer; set {own} instead")
+        return super().instantiate_trainer(**kwargs)
 
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of every run, and what writes the translations of ``predict``."""

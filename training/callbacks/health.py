@@ -41,7 +41,7 @@ class Health(pl.Callback, ABC):
     def __init__(self, patience: int, after: int, every: int) -> None:
         for name, value, least in ("patience", patience, 1), ("after", after, 0), ("every", every, 1):
             if value < least:
-                raise ValueError(f"{name} must be at least {least}; got {value}")
+                raise ValueError(f"health.{name} must be at least {least}; got {value}")
         self.patience = patience
         self.after = after
         self.every = every

@@ -31,7 +31,7 @@ class SamplePictures(pl.Callback):
     def __init__(self, count: int = 8, every_n_epochs: int = 1) -> None:
         for name, value in ("count", count), ("every_n_epochs", every_n_epochs):
             if value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+                raise ValueError(f"samples.{name} must be at least 1; got {value}")
         self.count = count
         self.every_n_epochs = every_n_epochs
         self._folder = Path()

@@ -36,5 +36,5 @@ def test_grids_of_input_output_and_truth(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["count", "every_n_epochs"])
 def test_bad_options_are_refused(option: str) -> None:
-    with pytest.raises(ValueError, match=f"{option} must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=rf"samples\.{option} must be at least 1; got 0"):
         SamplePictures(**{option: 0})
