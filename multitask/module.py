@@ -43,30 +43,30 @@ class MultiTask(Model):
     Optimization is automatic: the trainer's precision, ``gradient_clip_val``, ``accumulate_grad_batches`` and strategy
     all apply.
 
-    A weighting that asks for it (``losses.FAMO``) sees the losses of the same batches once more after the step of the
-    optimizer: a second forward pass, without gradients, in which batch norm works as in training but keeps its
-    statistics. With accumulated batches all of them stay in memory until then.
+    A weighting that asks for it (``losses.FAMO``) sees the losses of the same batches again after the optimizer's step:
+    a second forward pass, without gradients, in which batch norm works as in training but keeps its statistics. With
+    accumulated batches, all of them stay in memory until then.
 
     A batch is a mapping with ``image``, N x 3 x H x W in [0, 1], and the targets of the tasks. A task whose target is
     missing from a batch is absent there: it costs nothing, and its weighting does not move.
 
-    A task whose loss has parts that are weighted each by itself, as ``Detection(parts="apart")``, is TASK_PART in what
-    follows, once for each of them, and TASK in evaluation, with their sum.
+    A task whose loss has parts that are weighted separately, such as ``Detection(parts="apart")``, is called TASK_PART
+    in training, once for each part, and TASK in evaluation, with their sum.
 
-    Logged of a batch, where a row is due (see ``log_step``): train/TASK (the loss before its weight), weighted/TASK
-    (after it), train/total, lr/AdamW, and what the weighting reports (weight/TASK and more); in evaluation val/TASK or
+    Logged for a batch when a row is due (see ``log_step``): train/TASK (the loss without its weight), weighted/TASK
+    (with it), train/total, lr/AdamW, and what the weighting reports (weight/TASK and more); in evaluation val/TASK or
     test/TASK, their sum val/loss, and each task's metrics, such as val/seg/miou. The total may fall below 0 and depends
     on the weights: watch the others.
 
     Args:
         encoder: computes the features.
-        tasks: the tasks, by the names that they are logged with; null in place of a task leaves it out.
+        tasks: the tasks, by the names that they are logged under; null instead of a task removes it.
         weighting: balances the losses: ``losses.FixedWeighting`` (equal weights unless it is given others),
             ``losses.GradNorm``, ``losses.UncertaintyWeighting`` or another, each with its options. It is built with the
             names of the tasks and the likelihoods that fit their losses.
         channels: of the features that all tasks share, at least 1.
-        stride: of the same: one of the encoder's, whose coarser levels are merged into it (see ``Neck``). Small ones
-            make sharp predictions; null for the finest.
+        stride: of the shared features: one of the encoder's strides; coarser levels are merged into it (see ``Neck``).
+            A small one makes sharp predictions; null is the finest.
         attention: ``mtan`` lets each task attend to its own part of the shared features (see ``TaskAttention``); null
             gives all of them to every head as they are.
         lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the run.

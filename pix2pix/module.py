@@ -49,57 +49,58 @@ class Pix2Pix(AdversarialModel):
     ``penalties``).
 
     One step is one batch: G runs once; D steps on its output (detached) and on the target; G steps against the
-    updated, frozen D. Learning rates are constant for ``constant_epochs`` epochs, then fall linearly towards 0. A step
-    whose gradients are not finite is left out, by G or D alone.
+    updated, frozen D. Learning rates are constant for ``constant_epochs`` epochs, then fall linearly towards 0. If the
+    gradients of G or of D are not finite, that network skips the step.
 
     The trainer's steps are batches: D's optimizer steps through the strategy, which the trainer does not count, so
     ``max_steps``, ``global_step`` in checkpoints and ``every_n_train_steps`` count G's steps, one for each batch.
 
-    Logged of a batch, where a row is due (see ``log_step``): train/G_gan, train/G_l1 and train/G_TERM (before their
-    weights), train/D_real, train/D_fake (before the half; in ``relativistic`` train/D_pairs), train/D_output_real and
+    Logged for a batch when a row is due (see ``log_step``): train/G_gan, train/G_l1 and train/G_TERM (without their
+    weights), train/D_real, train/D_fake (before halving; in ``relativistic`` train/D_pairs), train/D_output_real and
     train/D_output_fake (D's mean scores), train/D_accuracy_real and train/D_accuracy_fake (the shares of scores on the
-    right side, see ``Adversary.accuracies``), in ``wgan`` train/D_penalty, and train/D_PENALTY (before its weight);
-    what the weighting reports (weight/TERM and more); train/skipped, how many steps of G and D were left out so far;
-    for each epoch the learning rates; and in evaluation l1, mae_units, psnr and ssim after val/ or test/ (see
+    right side, see ``Adversary.accuracies``), in ``wgan`` train/D_penalty, and train/D_PENALTY (without its weight);
+    what the weighting reports (weight/TERM and more); train/skipped, how many steps of G and D were skipped so far;
+    for each epoch the learning rates; and in evaluation l1, mae_units, psnr and ssim with the prefix val/ or test/ (see
     ``ImageMetrics``).
 
-    Where a batch says which pixels are ``known``, the others count in no loss and no metric; D sees the same there in
-    real and made pictures.
+    If a batch marks its ``known`` pixels, the others count in no loss and no metric; D sees the same values there in
+    real and generated pictures.
 
     Args:
         generator: the network that translates.
-        discriminator: the network that judges; its input channels are those of input and output together, or with
-            ``conditional`` off those of the output alone.
+        discriminator: the network that judges; its input channels are those of input and output together, or
+            without ``conditional`` those of the output alone.
         gan_mode: the adversarial loss: vanilla, lsgan, wgan or hinge (see ``losses.GANLoss``), or relativistic (see
-            ``losses.RelativisticGANLoss``). lsgan is calmer when D wins. wgan adds the gradient penalty of WGAN-GP.
-            relativistic wants the penalties R1 and R2. These penalties want a discriminator without batch norm.
+            ``losses.RelativisticGANLoss``). lsgan is more stable when D wins. wgan adds the gradient penalty of
+            WGAN-GP. Use relativistic with the penalties R1 and R2. All these penalties need a discriminator without
+            batch norm.
         lambda_l1: weight of the L1 term, at least 0; 100 is the paper's.
-        label_smoothing: D is asked for 1 minus this on real pictures, in [0, 1); for vanilla and lsgan.
+        label_smoothing: D's label for real pictures is 1 minus this, in [0, 1); for vanilla and lsgan.
         penalty_weight: weight of the gradient penalty in mode wgan, at least 0.
         conditional: whether D sees the input beside the picture that it judges.
         lr_generator: learning rate of G's Adam.
         lr_discriminator: learning rate of D's Adam.
-        beta1: first moment's decay of both Adams.
-        beta2: second moment's decay of both Adams.
+        beta1: decay of the first moment, in both Adams.
+        beta2: decay of the second moment, in both Adams.
         constant_epochs: how many epochs the learning rates stay constant.
         decay_epochs: how many epochs they then fall; the last of them still has 1 / (decay_epochs + 1) of the rate.
-        terms: losses of the package ``losses`` beside the GAN loss and L1, by names of your own; null in place of one
-            leaves it out. They see G's output and the target in [-1, 1]; ``FeatureMatchingLoss`` sees D's feature maps,
-            ``TotalVariationLoss`` the output alone.
+        terms: further losses of the package ``losses``, by names of your own; null instead of one removes it. They see
+            G's output and the target in [-1, 1]; ``FeatureMatchingLoss`` sees D's feature maps, ``TotalVariationLoss``
+            the output alone.
         weights: of ``gan`` and of the terms, at least 0, by their names; 1 for those that are not named.
         ramps: over how many epochs, at least 1, the weights of ``gan``, ``l1`` or other terms rise linearly to their
-            values; for those that are named.
-        weighting: balances the terms, each with its weight, as tasks: ``losses.GradNorm``, which measures at G's last
-            layer, ``losses.UncertaintyWeighting`` or another, each with its options. null adds them up.
-        penalties: what D's loss has more, by names of your own: ``pix2pix.R1``, ``pix2pix.R2``, ``pix2pix.LeCam``; null
-            in place of one leaves it out.
-        augmentation: ``pix2pix.DiffAugment`` changes what D sees at random, for few pairs; null changes nothing.
+            values, by the names of the terms.
+        weighting: balances the weighted terms as tasks: ``losses.GradNorm``, which measures at G's last layer,
+            ``losses.UncertaintyWeighting`` or another, each with its options. null adds the terms up.
+        penalties: added to D's loss, by names of your own: ``pix2pix.R1``, ``pix2pix.R2``, ``pix2pix.LeCam``; null
+            instead of one removes it.
+        augmentation: ``pix2pix.DiffAugment`` randomly changes what D sees, for few pairs; null changes nothing.
         d_steps: updates of D in a step, all on the same pictures, at least 1.
-        warm_up_epochs: how many epochs G trains without D at first, at least 0; ramps begin after them.
-        clip_norm: the largest norm > 0 of the gradients of G, and of those of D; null leaves them as they are.
+        warm_up_epochs: for how many epochs G first trains without D, at least 0; ramps begin after them.
+        clip_norm: the largest norm > 0 of the gradients of G, and of those of D; null does not clip.
         accumulate: in how many parts a batch goes through the networks, one after the other, to save memory, at least
-            1. Each network steps once, on the mean of the parts' losses. G's part of the work is done twice. Batch norm
-            sees each part by itself.
+            1. Each network steps once, on the mean of the parts' losses. G runs twice for this. Batch norm sees each
+            part by itself.
         inference: how the generator is used, in validation, test and prediction: ``standard`` (running statistics, no
             dropout), ``paper`` (each picture's own statistics, and dropout), or ``norm`` and ``dropout`` one by one
             (see ``inference.InferenceMode``). With ``norm: recalibrated`` each validation begins with two passes over

@@ -26,7 +26,8 @@ class SceneData(ResumableData[Scenes]):
 
     Args:
         root: the data set's folder; null for ``Rooms``, which come with this package.
-        layout: how scenes lie in it: ``Rooms``, ``Folders``, ``MTAN``, or a class of your own that is built like these.
+        layout: how scenes are stored in it: ``Rooms``, ``Folders``, ``MTAN``, or a class of your own with the same
+            first arguments.
         augmentation: what is done to training scenes, such as ``RandomScaleCropFlip``; null leaves them as they are.
         batch_size: scenes in a batch, for each process.
         num_workers: processes that load scenes; 0 loads them in the main one. null takes as many as this process has
@@ -35,12 +36,12 @@ class SceneData(ResumableData[Scenes]):
         val_split: the split that chooses the best checkpoint.
         test_split: the split of ``test``, and of the trainer's ``predict``.
         resize: height and width, or one number for squares, that all scenes are resized to, before augmentation: images
-            interpolated, maps from the nearest pixels, boxes scaled. A model that is trained so resizes the pictures
-            that it predicts by itself. null leaves scenes at their size.
-        pad: whether scenes of unlike sizes are padded to the largest of their batch: the image with black, the targets
-            with what is unknown.
+            interpolated, maps from the nearest pixels, boxes scaled. The trained model then resizes the pictures that
+            it predicts by itself. null keeps the size of scenes.
+        pad: whether scenes of different sizes are padded to the largest of their batch: the image with black, the
+            targets with what is unknown.
         on_bad_sample: what happens when a training scene cannot be read: raise ends the run; with skip the next one
-            takes its place, and the end of the run tells how many were left out, and which.
+            takes its place, and the run lists at its end what was left out.
 
     Raises:
         ValueError: an option outside its range.

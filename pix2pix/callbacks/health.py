@@ -24,26 +24,26 @@ REMEDY = (
 
 
 class Pix2PixHealth(Health):
-    """Look for signs of a training of pix2pix that goes wrong, write them to ``health.csv``, and warn.
+    """Watch for signs that a training of pix2pix goes wrong, write them to ``health.csv``, and warn.
 
-    A sign that has been bad for ``patience`` epochs is told in a line, once in a run, and again when training ends.
-    null in place of a limit silences its sign.
+    A sign that has been bad for ``patience`` epochs is reported once in a run, and again when training ends. null
+    instead of a limit silences its sign.
 
     Args:
-        patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
-        after: epochs that end before so many steps are not judged, as nothing is learned yet; at least 0.
-        every: the first step of an epoch and each so many after it are looked at, at least 1.
-        accuracy: D is too strong if it knows more than this share of patches, of real and of fake ones.
-        least_ratio: the GAN loss has no say if its gradients at G's output are below this times those of L1.
+        patience: for how many epochs in a row a sign must be bad before it is reported, at least 1.
+        after: epochs that end before this many steps are not judged, because nothing is learned yet; at least 0.
+        every: look at the first step of an epoch and every so many after it, at least 1.
+        accuracy: D is too strong if it recognizes more than this share of patches, of real and of fake ones.
+        least_ratio: the GAN loss has no influence if its gradients at G's output are below this times those of L1.
         most_ratio: the GAN loss drowns L1 if they are above this times those of L1.
-        gap: training pairs are learned by heart if L1 in validation is above this times that in training.
+        gap: G has memorized the training pairs if L1 in validation is above this times that in training.
         saturated: G is saturated if more than this share of its values is black or white where targets are not.
         constant: G is dead if more than this share of its outputs has one color.
         variety: G looks little at its input if its outputs differ less than this times as much as their targets.
         own_target: pairs are mixed up if outputs are further than this times as far from their own targets as from
             another.
         checkerboard: a grid on outputs is bad above this many of 255 gray levels.
-        skipped: numbers get out of hand if in a batch more than this many steps are left out, as not finite.
+        skipped: training diverges if more than this many steps per batch are skipped, because they are not finite.
     """
 
     def __init__(

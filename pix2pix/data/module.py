@@ -36,28 +36,28 @@ class PairedImages(ResumableData[Pairs]):
 
     Args:
         root: the data set's folder.
-        layout: how pairs lie in it: ``SideBySide`` (A and B are the halves of one picture), ``TwoFolders`` (A and B in
-            folders of their own), ``Parquet``, ``Stacks`` (slices and their neighbors), ``Emoji`` (drawn there when
-            they are missing), or a class of your own that is built like these.
+        layout: how pairs are stored in it: ``SideBySide`` (A and B are the halves of one picture), ``TwoFolders`` (A
+            and B in folders of their own), ``Parquet``, ``Stacks`` (slices and their neighbors), ``Emoji`` (drawn there
+            when they are missing), or a class of your own with the same first arguments.
         direction: AtoB makes A the input and B the target; BtoA the other way round.
-        load_size: height and width that training pictures are resized to before cropping, one number for squares;
-            null leaves them at their own scale, and reads no more than the crop where their format allows that.
-        crop_size: height and width of what is cut out of that at random; null takes the whole. Evaluation resizes whole
-            pictures to it, or without a load_size takes their middle.
+        load_size: height and width to which training pictures are resized before cropping, one number for squares;
+            null keeps their scale, and reads no more than the crop if the format allows that.
+        crop_size: height and width of the random crop; null takes the whole picture. Evaluation resizes whole pictures
+            to it, or without a load_size takes their center.
         flip: whether half of the training pairs are mirrored left to right.
-        label_maps: which side holds labels (flat colors) and not photographs: input, target or both; they are resized
-            without mixing colors.
+        label_maps: which side holds labels (flat colors) rather than photographs: input, target or both; they are
+            resized without mixing colors.
         color_jitter: how much brightness, contrast and saturation of the training inputs change, in [0, 1): 0.2 is a
             factor from 0.8 to 1.2 each. For 1 or 3 input channels.
-        input_channels: channels of inputs. 1 (gray), 3 (RGB) and 4 (RGBA) are converted to one another, any other
-            number must be what the files have.
+        input_channels: channels of inputs. 1 (gray), 3 (RGB) and 4 (RGBA) are converted to one another; any other
+            number must match the files.
         target_channels: channels of targets, in the same way.
-        input_window: the lowest and the highest value of inputs in their own units, which become -1 and 1; what lies
-            outside is clipped. auto is the range of a file's integers; for floating point the 0.1 and 99.9 percentiles
-            of the training split, which are printed and kept in checkpoints.
+        input_window: the lowest and the highest value of inputs in their own units, which become -1 and 1; values
+            outside are clipped. auto is the range of a file's integers; for floating point the 0.1 and 99.9 percentiles
+            of the training split, which are printed and stored in checkpoints.
         target_window: the same of targets; predictions are written in these units.
-        input_labels: the number of classes, where inputs are label maps whose values (or palette's indices) are classes
-            from 0; each becomes a channel, and input_channels does not count.
+        input_labels: the number of classes, if inputs are label maps whose values (or palette indices) are classes
+            from 0; each becomes a channel, and input_channels is ignored.
         nan: whether NaN pixels of floating point files are an error, or mask: unknown, and left out of losses and
             metrics.
         batch_size: pairs in a batch, for each process.
@@ -67,10 +67,10 @@ class PairedImages(ResumableData[Pairs]):
         val_split: the folder of the pairs that choose the best checkpoint.
         test_split: the folder of the pairs of ``test`` and ``predict``.
         on_bad_sample: what happens when a training pair cannot be read: raise ends the run; with skip the next one
-            takes its place, and the end of the run tells how many were left out, and which.
-        cache: where pairs of training and validation are kept decoded and resized, so that each is read from its file
-            only once: disk is a file in root/cache, for this run and the next ones; memory is shared by the workers,
-            for this run; null reads files each time. Not a bit of a picture changes.
+            takes its place, and the run lists at its end what was left out.
+        cache: where training and validation pairs are kept, decoded and resized, so that each file is read only once:
+            disk is a file in root/cache, for this run and later ones; memory is shared by the workers, for this run;
+            null reads files each time. Pictures are the same, bit for bit.
 
     Raises:
         ValueError: an option outside its range.

@@ -21,18 +21,18 @@ EPOCH = "epoch"
 
 
 class Health(pl.Callback, ABC):
-    """Look for signs of a training that goes wrong, write them to ``health.csv``, and warn.
+    """Watch for signs that training goes wrong, write them to ``health.csv``, and warn.
 
-    A sign that has been bad for ``patience`` epochs is told in a line, once in a run: what is likely wrong, since
-    which epoch, and what to try; but not while another bad sign explains it. When training ends, all that was told is
-    told again. TensorBoard and Weights & Biases get these lines too, as the text ``health``. ``health.csv`` has a row
-    for each epoch, with every value that the signs look at. Epochs are counted from 0, as in ``samples/``. A resumed
-    run goes on with both. Training does not change by it, and waits for the device only at the end of an epoch.
+    When a sign has been bad for ``patience`` epochs, a line says what is likely wrong, since which epoch, and what to
+    try: once in a run, and not while another bad sign explains it. When training ends, all reports are repeated.
+    TensorBoard and Weights & Biases get these lines too, as the text ``health``. ``health.csv`` has a row for each
+    epoch, with every value that the signs look at. Epochs are counted from 0, as in ``samples/``. A resumed run
+    continues both. Training does not change by it, and waits for the device only at the end of an epoch.
 
     Args:
-        patience: for how many epochs in a row a sign must be bad before it is told, at least 1.
-        after: epochs that end before so many steps are not judged, as nothing is learned yet; at least 0.
-        every: the first step of an epoch and each so many after it are looked at, at least 1.
+        patience: for how many epochs in a row a sign must be bad before it is reported, at least 1.
+        after: epochs that end before this many steps are not judged, because nothing is learned yet; at least 0.
+        every: look at the first step of an epoch and every so many after it, at least 1.
 
     Raises:
         ValueError: an option outside its range.

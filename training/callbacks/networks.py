@@ -8,18 +8,18 @@ from training.recomputation import Layers
 
 
 class Networks(pl.Callback):
-    """Compile the networks, or lay out their weights otherwise, when training begins.
+    """Compile the networks, or change the memory layout of their weights, when training begins.
 
-    What is computed is the same up to rounding, and with ``recompute`` to the bit. Checkpoints know nothing of it: any
-    run can go on from them.
+    Results are the same up to rounding, and with ``recompute`` bit for bit. Checkpoints do not depend on it: any run
+    can resume from them.
 
     Args:
-        compile: whether torch.compile makes one program of each network, in the first step and whenever pictures of
-            another size come: minutes, which pay on a GPU and in long runs.
-        channels_last: whether weights and feature maps lie with the channels of a pixel side by side, as the tensor
-            cores of a GPU want them. multitask always has them so.
-        recompute: whether feature maps between two convolutions are computed again in the backward pass rather than
-            kept: less memory, for larger batches and pictures, and somewhat more time. For the networks of pix2pix.
+        compile: whether torch.compile makes one program of each network, in the first step and for each new size of
+            pictures: this takes minutes, which pay off on a GPU and in long runs.
+        channels_last: whether weights and feature maps store the channels of a pixel side by side, as the tensor cores
+            of a GPU prefer. multitask always does.
+        recompute: whether feature maps between two convolutions are recomputed in the backward pass rather than kept:
+            less memory, for larger batches and pictures, and somewhat more time. For the networks of pix2pix.
 
     Raises:
         ValueError: both ``compile`` and ``recompute``; in training: ``recompute`` for networks without ``Layers``.
