@@ -67,7 +67,7 @@ def import_weights(generator: str, out: str, discriminator: str | None = None, u
     for network in (made, judge):
         options = ", ".join(f"{name} {value}" for name, value in network.recipe()["init_args"].items())
         print(f"{type(network).__name__}: {options}")
-    print(f"written to {file}; go on with: python -m pix2pix test --config YOURS.yaml --ckpt_path {file}")
+    print(f"written to {file}; test it with: python -m pix2pix test --config YOURS.yaml --ckpt_path {file}")
 
 
 def _read(file: Path, build: Callable[[Mapping[str, Tensor]], Built]) -> Built:

@@ -37,8 +37,8 @@ def one_line_failures(program: str, words: list[str]) -> Iterator[list[str]]:
         sys.stderr.write(f"{program}: error: {plain(error.message)} (--help names the options)\n")
         sys.exit(2)
     except Interrupted as stop:
-        go_on = f"; go on with: python -m {program} fit --ckpt_path {stop.checkpoint}" if stop.checkpoint else ""
-        say(f"\nstopped{go_on}")
+        resume = f"; resume with: python -m {program} fit --ckpt_path {stop.checkpoint}" if stop.checkpoint else ""
+        say(f"\nstopped{resume}")
         sys.exit(128 + stop.signal)
     except MemoryError as error:
         if "--debug" in words:

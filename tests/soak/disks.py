@@ -38,7 +38,7 @@ def fills_up(program: str, folder: Path) -> Row:
     size = f"{whole.stat().st_size * 5 // 2048}k"  # for a checkpoint, the best one, and half of the next
     trial = Trial(program, folder, "fills-up")
     ended = Fork(_fill, (program, trial.words, size), trial.folder).wait()
-    line = re.fullmatch(FULL.format(program, "; go on with --ckpt_path .*/last.ckpt"), ended.err)
+    line = re.fullmatch(FULL.format(program, "; resume with --ckpt_path .*/last.ckpt"), ended.err)
     unlike = differences(trial.outcome(), expected) if ended.code == 0 else []
     held = ended.code == 0 and line is not None and not unlike
     found = "one line, exit code 1, last.ckpt whole, resumed; 0 unlike" if held else f"{ended}; {unlike}"

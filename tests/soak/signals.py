@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.soak.runs import BATCHES, EPOCHS, Row, Trial, count, uninterrupted
 from tests.training.states import differences
 
-GO_ON = r"\nstopped; go on with: python -m {program} (fit --ckpt_path \S+/last.ckpt)\n$"
+GO_ON = r"\nstopped; resume with: python -m {program} (fit --ckpt_path \S+/last.ckpt)\n$"
 Ways = dict[str, tuple[int, int, bool]]  # by their names the signal, how often, and whether to all processes
 WAYS: Ways = {
     "SIGTERM": (signal.SIGTERM, 1, False),

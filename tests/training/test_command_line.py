@@ -188,7 +188,7 @@ def test_ctrl_c_saves_and_the_command_that_it_names_goes_on_in_the_same_run(
     assert stopped.value.code == 128 + signal.SIGINT
     said = capsys.readouterr().out.splitlines()[-1]
     run = the_run()
-    assert said == f"stopped; go on with: python -m {program.name} fit --ckpt_path {run}/checkpoints/last.ckpt"
+    assert said == f"stopped; resume with: python -m {program.name} fit --ckpt_path {run}/checkpoints/last.ckpt"
     assert (run / "curves.png").is_file()
 
     program.main(said.partition(f"-m {program.name} ")[2].split())

@@ -47,11 +47,11 @@ def os_error(number: int, file: str | None = None) -> OSError:
     ids=lambda value: None if isinstance(value, BaseException) else value[:20],
 )
 def test_a_fault_says_what_to_try(error: BaseException, line: str) -> None:
-    error.add_note("go on with --ckpt_path last.ckpt")
+    error.add_note("resume with --ckpt_path last.ckpt")
     said = explain(error)
     assert said is not None
-    assert re.match(f"(the loader's |the device's )?{line}", said.removesuffix("; go on with --ckpt_path last.ckpt"))
-    assert said.endswith("; go on with --ckpt_path last.ckpt")
+    assert re.match(f"(the loader's |the device's )?{line}", said.removesuffix("; resume with --ckpt_path last.ckpt"))
+    assert said.endswith("; resume with --ckpt_path last.ckpt")
     assert "\n" not in said
 
 

@@ -218,5 +218,5 @@ def test_a_fault_of_the_machine_says_where_the_run_goes_on(tmp_path: Path) -> No
     callback._file.touch()
     for error in errors:
         callback.on_exception(trainer, pl.LightningModule(), error)
-    told = [f"go on with --ckpt_path {callback._file}"]
+    told = [f"resume with --ckpt_path {callback._file}"]
     assert [getattr(error, "__notes__", []) for error in errors] == [told, told, []]

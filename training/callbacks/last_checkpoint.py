@@ -129,7 +129,7 @@ class LastCheckpoint(Checkpoint):
         """Restore the signal handlers that were there before; tell where a run goes on that its machine has ended."""
         self._restore_handlers()
         if isinstance(exception, OSError | RuntimeError) and self._saved:
-            exception.add_note(f"go on with --ckpt_path {self._saved}")
+            exception.add_note(f"resume with --ckpt_path {self._saved}")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Restore the signal handlers that were there before."""
