@@ -255,7 +255,7 @@ class CommandLine(LightningCLI, ABC):
             checkpoint = "best"
             if not best.best_model_path:
                 checkpoint = f"{run}/checkpoints/last.ckpt"
-                say("nothing was validated, so there is no best.ckpt; the test is of last.ckpt")
+                say("no validation, so no best.ckpt: testing last.ckpt")
             self.trainer.test(datamodule=self.datamodule, ckpt_path=checkpoint, verbose=False)
             self._print_report()
         say(f"pictures: {run}/samples   curves: {run}/curves.png   checkpoints: {run}/checkpoints")

@@ -81,7 +81,7 @@ def test_the_page_and_a_glance_show_what_is_wrong(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert "warning: scenes are there twice: train/train04 and train/train05; remove one of each" in said
     run = next(line.removeprefix("run: ") for line in said.splitlines() if line.startswith("run: "))
-    assert f"all are examined by: python -m multitask doctor {run}\n" in said
+    assert f"examine all with: python -m multitask doctor {run}\n" in said
     main(["fit", "--ckpt_path", f"{run}/checkpoints/last.ckpt", "--config", "small.yaml", "--trainer.max_epochs", "2"])
     assert "there twice" not in capsys.readouterr().out
 

@@ -108,7 +108,7 @@ def test_a_run_that_ends_before_its_first_validation_tests_its_last_checkpoint(
 ) -> None:
     program.main(["fit", "--config", "small.yaml", "--trainer.max_steps", "3"])
     said = capsys.readouterr().out
-    assert "nothing was validated, so there is no best.ckpt; the test is of last.ckpt" in said
+    assert "no validation, so no best.ckpt: testing last.ckpt" in said
     assert program.table in said
     assert [file.name for file in (the_run() / "checkpoints").iterdir()] == ["last.ckpt"]
     assert not metrics_of().series(program.monitor)

@@ -26,4 +26,4 @@ class Glance(pl.Callback):
             return
         for finding in findings:
             print(f"{finding.severity}: {finding}")
-        print(f"this is of {GLANCE} samples at most; all are examined by: {self.doctor} {folder}")
+        print(f"at most {GLANCE} samples were examined; examine all with: {self.doctor} {folder}")
