@@ -1,7 +1,5 @@
 """One training of a comparison."""
 
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from training.comparison.processes import PROCESSES
 from training.failures import HINT
 from training.metrics_file import Metrics
 
@@ -117,7 +116,7 @@ def with_callback(trainer: Config, class_path: str) -> Config:
 def _run(program: str, command: str, words: list[str], environment: dict[str, str]) -> None:
     """Run a command of an application in a process of its own; raise the line that a failure ends with."""
     call = [sys.executable, "-m", program, command, *words]
-    result = subprocess.run(call, capture_output=True, text=True, env=os.environ | environment)
+    result = PROCESSES.run(call, environment)
     if result.returncode:
         said = (result.stderr.strip() or f"{command} was stopped").splitlines()[-1]
         raise ValueError(said.removeprefix(f"{program}: error: ").removesuffix(HINT))

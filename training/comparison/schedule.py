@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import torch
 
+from training.comparison.processes import PROCESSES
 from training.comparison.progress import Progress
 from training.comparison.run import Run
 
@@ -34,11 +35,12 @@ def train_all(
 
     Raises:
         ValueError: a run fails; those that run are waited for, and no other starts.
+        SystemExit: after SIGTERM, which those that run get, too: they save and end before.
     """
     threads = threads_of_each(jobs)
     slots = gpus_of_jobs(jobs, visible_gpus())
     waiting, running, over = deque(runs), dict[Future[float | None], tuple[Run, str | None]](), list[Run]()
-    with Progress(count, jobs) as progress, ThreadPoolExecutor(jobs) as pool:
+    with Progress(count, jobs) as progress, ThreadPoolExecutor(jobs) as pool, PROCESSES.stopped_together():
         while waiting or running:
             while waiting and len(running) < jobs:
                 run, gpu = waiting.popleft(), slots.pop(0)
