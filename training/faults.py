@@ -101,6 +101,6 @@ class LostProcesses(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line for Lightning's message, which names the process and its exit code."""
         if found := re.search(r"PID \d+ terminated with code -?\d+", record.getMessage()):
-            line = f"another process of the run is gone ({found[0]}); go on from the run's last.ckpt"
+            line = f"another process of the run is gone ({found[0]}); resume from the run's last.ckpt"
             sys.stderr.write(f"{self.program}: error: {line}\n")
             sys.stderr.flush()

@@ -243,7 +243,7 @@ def test_help_of_the_other_commands(command: str, capsys: pytest.CaptureFixture[
     said = " ".join(capsys.readouterr().out.split())
     sentence, option = {
         "compare": ("Train each task alone, and all of them", "--seeds"),
-        "predict": ("Predict all tasks for pictures and folders of them", "--overwrite"),
+        "predict": ("Predict all tasks for pictures and folders of pictures", "--overwrite"),
         "toy": ("The regressions are alike", "--seeds"),
     }[command]
     assert sentence in said

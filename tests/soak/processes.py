@@ -12,7 +12,7 @@ from tests.soak.runs import Row, Trial
 from tests.soak.workers import children
 
 ROOT = Path(__file__).parents[2]
-LINE = r"{}: error: another process of the run is gone .*; go on .*/?last.ckpt.*\n"
+LINE = r"{}: error: another process of the run is gone .*; resume .*/?last.ckpt.*\n"
 LIMIT = 60  # seconds
 
 

@@ -10,7 +10,7 @@ from tests.soak.runs import BATCHES, Row, Trial, count, uninterrupted
 from tests.training.forks import Fork, run_command
 from tests.training.states import differences
 
-KILLED = r"{}: error: the loader's worker \d+ was killed, .* lower --data.num_workers or --data.batch_size; go on .*\n"
+KILLED = r"{}: error: the loader's worker \d+ was killed, .* lower --data.num_workers or --data.batch_size; resume .*\n"
 MEMORY = r"{}: error: the loader's .* out of shared memory; .* --data.num_workers 0.*\n"
 
 

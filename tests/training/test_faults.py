@@ -97,4 +97,6 @@ def test_a_process_that_lightning_kills_the_others_for_is_told(capsys: pytest.Ca
     for text in message, "something else":
         LostProcesses("pix2pix").emit(logging.LogRecord("launcher", logging.INFO, "", 0, text, None, None))
     (said,) = capsys.readouterr().err.splitlines()
-    assert said.startswith("pix2pix: error: another process of the run is gone (PID 77 terminated with code -9); go on")
+    assert said.startswith(
+        "pix2pix: error: another process of the run is gone (PID 77 terminated with code -9); resume"
+    )
