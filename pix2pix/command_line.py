@@ -20,7 +20,7 @@ from training.doctor import Finding
 from training.failures import say
 
 HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "score")
-OWN = {  # options instead of the trainer's for a model with one optimizer, and what these are where they are not given
+OWN = {  # options of the model that replace the trainer's, and the defaults of the latter
     "accumulate_grad_batches": ("model.accumulate", 1),
     "gradient_clip_val": ("model.clip_norm", None),
 }
@@ -46,7 +46,7 @@ class Pix2PixCommands(CommandLine):
         parser.add_lightning_class_args(SetMetrics, "metrics")
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Build the trainer, after a look that no option is given which the model has one of its own for."""
+        """Build the trainer; its options for models with one optimizer are refused by naming the model's own."""
         for name, (own, default) in OWN.items():
             if self.option("trainer")[name] != default:
                 raise ValueError(f"trainer.{name} is for models with one optimizer; set {own} instead")

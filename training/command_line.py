@@ -103,7 +103,7 @@ class CommandLine(LightningCLI, ABC):
                 "devices": 1,
                 "max_epochs": self.max_epochs,
                 "use_distributed_sampler": False,
-                "enable_model_summary": False,  # it was drawn where the package rich happened to be installed
+                "enable_model_summary": False,  # Lightning draws it only where the package rich is installed
             },
             args=args,
             run=args is None,  # otherwise another command only wants its options parsed
@@ -121,7 +121,7 @@ class CommandLine(LightningCLI, ABC):
     def subcommands() -> dict[str, set[str]]:
         """Return the command that runs, with the arguments that are no options; to set up the others takes time."""
         commands = LightningCLI.subcommands()
-        commands["test"] = commands["test"] | {"verbose"}  # see test
+        commands["test"] = commands["test"] | {"verbose"}  # our test prints no table of Lightning's
         return {name: arguments for name, arguments in commands.items() if [name] == sys.argv[1:2]}
 
     @classmethod

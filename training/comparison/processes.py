@@ -43,6 +43,9 @@ class Processes:
         before = signal.signal(signal.SIGTERM, self._stop)
         try:
             yield
+        except SystemExit:  # here and not in _stop, which may come in the middle of another print
+            print("stopped; the same command resumes it", flush=True)
+            raise
         finally:
             signal.signal(signal.SIGTERM, before)
 
@@ -50,7 +53,6 @@ class Processes:
         self._stopping = True
         for process in list(self._running):
             process.terminate()
-        print("stopped; the same command resumes it", flush=True)
         raise SystemExit(128 + number)
 
 
