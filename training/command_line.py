@@ -245,7 +245,7 @@ class CommandLine(LightningCLI, ABC):
         say(f"run: {self.trainer.log_dir}")
 
     def after_fit(self) -> None:
-        """Evaluate the best checkpoint on the test samples, and print where the pictures are."""
+        """Test the best checkpoint, or the last where nothing was validated, and print where the pictures are."""
         run, best = self.trainer.log_dir, self.trainer.checkpoint_callback
         if self.option("trainer")["fast_dev_run"] or not isinstance(best, ModelCheckpoint):
             return
