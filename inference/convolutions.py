@@ -1,16 +1,21 @@
-"""Convolutions of 4 x 4 with stride 2, as a U-Net has them; on small feature maps as matrix products on a CPU.
+"""Convolutions of 4 x 4, as a U-Net and a PatchGAN have them, computed in other ways where these are faster on a CPU.
 
 Where there are many weights and few pixels, a convolution is bound by the weights, which oneDNN lays out anew at each
-call, in the forward and in the backward pass. A product reads them as they are.
+call, in the forward and in the backward pass. A matrix product reads them as they are. Where there are many pixels,
+too, and the stride is 1, minimal filtering needs a quarter of the multiplications.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inference import winograd
+
 KERNEL, STRIDE, PADDING = 4, 2, 1
 LARGE = 2**20  # weights, at least; fewer stay in a cache
-SMALL = 256  # pixels of the smaller feature maps of a batch, at most: with more a product was slower
+SMALL = (
+    256  # pixels of the smaller feature maps of a batch, at most: with more a product is slower, and filtering faster
+)
 
 
 class DownConv2d(nn.Conv2d):
@@ -58,11 +63,52 @@ class UpConv2d(nn.ConvTranspose2d):
         return made if self.bias is None else made + self.bias.to(made.dtype)[:, None, None]
 
 
+class PatchConv2d(nn.Conv2d):
+    """Convolve each patch of 4 x 4, with stride 1 and padding 1: N x C_in x H x W -> N x C_out x (H - 1) x (W - 1).
+
+    Args:
+        in_channels: of its input.
+        out_channels: of its output.
+        bias: whether it adds one.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, KERNEL, 1, PADDING, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve."""
+        height, width = (side - 1 for side in input.shape[-2:])
+        if not is_filtering(input, self.weight, input.shape[0] * height * width):
+            return super().forward(input)
+        made = winograd.convolve(input, self.weight)
+        return made if self.bias is None else made + self.bias[:, None, None]
+
+
 def is_product(input: Tensor, weight: Tensor, pixels: int) -> bool:
-    """Return whether a matrix product is faster: on a CPU, with many weights as they are stored, and few pixels.
+    """Return whether a matrix product is faster: on a CPU, with many weights as they are stored, and few pixels."""
+    return _is_heavy(input, weight) and pixels <= SMALL
+
+
+def is_filtering(input: Tensor, weight: Tensor, pixels: int) -> bool:
+    """Return whether minimal filtering is faster: on a CPU with AVX2, with many weights, and not few pixels.
+
+    With AVX-512 torch's convolution is so much faster than its product that the fewer multiplications may not pay;
+    this was not measured. In half precision filtering would lose digits.
+    """
+    return (
+        _is_heavy(input, weight)
+        and pixels > SMALL
+        and input.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+        and torch.backends.cpu.get_cpu_capability() == "AVX2"
+    )
+
+
+def _is_heavy(input: Tensor, weight: Tensor) -> bool:
+    """Return whether there are many weights, as they are stored, on a CPU.
 
     Graphs for other programs have convolutions, which these fuse with what comes before and after.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return False
-    return input.device.type == "cpu" and weight.numel() >= LARGE and pixels <= SMALL and weight.is_contiguous()
+    return input.device.type == "cpu" and weight.numel() >= LARGE and weight.is_contiguous()

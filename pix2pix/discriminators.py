@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
 from inference import Network
+from inference.convolutions import PatchConv2d
 from pix2pix.layers import Norm, initialize, needs_bias, normalization, require_channels
 from training.recomputation import Layers
 
@@ -103,7 +104,10 @@ class PatchDiscriminator(Discriminator):
         for index, (width, kernel, stride) in enumerate(convolutions):
             first, last = index == 0, index == len(convolutions) - 1
             bias = first or last or needs_bias(norm)
-            self.layers.append(nn.Conv2d(before, width, kernel, stride, padding=kernel // 3, bias=bias))
+            if (kernel, stride) == (4, 1):
+                self.layers.append(PatchConv2d(before, width, bias))
+            else:
+                self.layers.append(nn.Conv2d(before, width, kernel, stride, padding=kernel // 3, bias=bias))
             if not first and not last:
                 self.layers.append(normalization(norm, width))
             if not last:

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
 from pix2pix import MultiScaleDiscriminator, PatchDiscriminator
 
@@ -37,6 +38,17 @@ def test_receptive_field_measured_by_gradient(layers: int) -> None:
     (gradient,) = torch.autograd.grad(scores[0, 0, row, row], x)
     touched = gradient[0, 0].nonzero()
     assert (touched.max(0).values - touched.min(0).values + 1).tolist() == [field, field]
+
+
+@pytest.mark.parametrize("channels, filters", [(64, True), (32, False)])
+def test_the_papers_filters_its_largest_convolution(
+    channels: int, filters: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With AVX2; a smaller one's numbers are those of torch's convolutions."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        PatchDiscriminator(base_channels=channels)(torch.zeros(1, 6, 152, 152))
+    assert (torch.ops.aten.bmm in counter.get_flop_counts()["Global"]) is filters
 
 
 def test_a_picture_of_256_gives_30_by_30_scores_without_a_sigmoid() -> None:
