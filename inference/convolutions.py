@@ -109,6 +109,6 @@ def _is_heavy(input: Tensor, weight: Tensor) -> bool:
 
     Graphs for other programs have convolutions, which these fuse with what comes before and after.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    if weight.numel() < LARGE or input.device.type != "cpu" or not weight.is_contiguous():
         return False
-    return input.device.type == "cpu" and weight.numel() >= LARGE and weight.is_contiguous()
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())  # type: ignore[attr-defined]

@@ -190,7 +190,7 @@ class GANLoss(Loss):
         scales = scores_of_scales("prediction", prediction, self.reduction)
         # Not read where it does not matter: torch.compile builds a graph for each value that is read.
         for_discriminator = self.mode != "hinge" or for_discriminator
-        return torch.stack([self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales]).mean(0)
+        return mean_of_scales([self._of_one_scale(scale, target_is_real, for_discriminator) for scale in scales])
 
     def __getattr__(self, name: str) -> Any:
         if name == "get_target_tensor":
@@ -243,3 +243,8 @@ def scores_of_scales(name: str, predictions: Predictions, reduction: Reduction =
     if not all(isinstance(scale, Tensor) or len(scale) for scale in scales):
         raise ValueError(f"{name} must hold tensors, or lists that end in one; got an empty list")
     return [scale if isinstance(scale, Tensor) else scale[-1] for scale in scales]
+
+
+def mean_of_scales(values: Sequence[Tensor]) -> Tensor:
+    """Return the mean of what was computed for each scale, of which there is at least one; of one it is the same."""
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean(0)

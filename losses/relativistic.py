@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.adversarial import Predictions, scores_of_scales
+from losses.adversarial import Predictions, mean_of_scales, scores_of_scales
 from losses.convention import Loss, Reduction, check_same_shape, full_precision, reduce
 
 
@@ -72,4 +72,4 @@ class RelativisticGANLoss(Loss):
             relativistic_gan_loss(*pair, for_discriminator=for_discriminator, reduction=self.reduction)
             for pair in pairs
         ]
-        return torch.stack(losses).mean(0)
+        return mean_of_scales(losses)

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from losses import GANLoss, RelativisticGANLoss, at_least_float32, gradient_penalty
-from losses.adversarial import GANMode, Predictions, scores_of_scales
+from losses.adversarial import GANMode, Predictions, mean_of_scales, scores_of_scales
 from pix2pix.penalties import Judge, Penalty
 
 AdversarialMode = Literal[GANMode, "relativistic"]
@@ -95,9 +96,9 @@ class Adversary(nn.Module):
         pairs = zip(scores_of_scales("on_real", on_real), scores_of_scales("on_fake", on_fake), strict=True)
         for of_real, of_fake in pairs:
             boundary = self._boundary(of_real, of_fake)
-            real.append((of_real > boundary).float().mean())
-            fake.append((of_fake <= boundary).float().mean())
-        return sum(real[1:], real[0]) / len(real), sum(fake[1:], fake[0]) / len(fake)
+            real.append((of_real > boundary).mean(dtype=torch.float32))
+            fake.append((of_fake <= boundary).mean(dtype=torch.float32))
+        return mean_of_scales(real), mean_of_scales(fake)
 
     def _boundary(self, real: Tensor, fake: Tensor) -> Tensor | float:
         if self.mode in ("wgan", "relativistic"):
@@ -116,4 +117,4 @@ class Adversary(nn.Module):
 def mean_score(prediction: Predictions) -> Tensor:
     """Return the mean over all scores of each scale, averaged over the scales, without a graph."""
     means = [at_least_float32(scores.detach()).mean() for scores in scores_of_scales("prediction", prediction)]
-    return sum(means[1:], means[0]) / len(means)
+    return mean_of_scales(means)
