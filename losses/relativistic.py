@@ -1,6 +1,5 @@
 """The relativistic adversarial loss: real and generated samples are judged in pairs."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -1,10 +1,11 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import Adam
 from torch.testing import assert_close
 
-from pix2pix.stepping import before_step, frozen
+from pix2pix.stepping import before_step, frozen, total_norm
 
 
 @pytest.fixture
@@ -69,3 +70,10 @@ def test_a_frozen_network_passes_gradients_on_and_takes_none() -> None:
     assert pictures.grad is not None
     assert all(parameter.grad is None for parameter in network.parameters())
     assert [parameter.requires_grad for parameter in network.parameters()] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("dtypes", [[], [torch.float32] * 3, [torch.float64], [torch.float32, torch.float64]])
+def test_the_norm_of_all_is_torch_s(dtypes: list[torch.dtype]) -> None:
+    torch.manual_seed(0)
+    gradients: list[Tensor] = [torch.randn(4, 3, dtype=dtype) for dtype in dtypes]
+    assert_close(total_norm(gradients), get_total_norm(gradients), rtol=0, atol=0)
