@@ -13,8 +13,9 @@ class Layers(nn.Sequential):
     """Layers one after the other, which can do without most of the feature maps between them.
 
     With ``recompute`` what lies before a convolution (norm, activation, dropout, padding) is computed again in the
-    backward pass, from the output of the convolution before it, which is kept. No convolution is: torch stops as soon
-    as it has what the backward pass reads. Losses, gradients and running statistics are the same to the bit.
+    backward pass, from the output of the convolution before it, which is kept. No convolution is, as torch stops as
+    soon as it has what the backward pass reads; but one that :mod:`inference.winograd` computes in several parts is, up
+    to the last of them. Losses, gradients and running statistics are the same to the bit.
 
     Attributes:
         recompute: whether it does so.
