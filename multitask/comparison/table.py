@@ -85,7 +85,7 @@ def write_tables(
     if several:
         for name, cells in ends.items():
             low, high = confidence_interval(of_deltas[name])
-            cells.append(f"{low:.1f} to {high:.1f}")
+            cells.append(f"{low:z.1f} to {high:z.1f}")
     headings = ["Δm (%) ↑", "95 % interval"][: 1 + several]
     note = "One seed."
     if several:

@@ -20,7 +20,7 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 
 def mean_and_deviation(values: Sequence[float], digits: int) -> str:
     """Return the mean of at least one value with its standard deviation; without that of a single one."""
-    mean = f"{statistics.fmean(values):.{digits}f}"
+    mean = f"{statistics.fmean(values):z.{digits}f}"  # z: no zero is negative
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 

@@ -11,6 +11,7 @@ def test_a_table_has_names_at_the_left_and_numbers_at_the_right() -> None:
 def test_a_deviation_is_that_of_a_sample() -> None:
     assert mean_and_deviation([1.0, 2.0, 3.0], 2) == "2.00 ± 1.00"
     assert mean_and_deviation([0.25], 1) == "0.2"
+    assert mean_and_deviation([-1.0, 0.9, -0.01], 1) == "0.0 ± 1.0"  # and not -0.0
 
 
 def test_the_interval_is_students() -> None:
