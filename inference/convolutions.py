@@ -2,7 +2,8 @@
 
 Where there are many weights and few pixels, a convolution is bound by the weights, which oneDNN lays out anew at each
 call, in the forward and in the backward pass. A matrix product reads them as they are. Where there are many pixels,
-too, and the stride is 1, minimal filtering needs a quarter of the multiplications.
+too, and the stride is 1, minimal filtering needs a quarter of the multiplications. And oneDNN computes one output
+channel no faster than eight.
 """
 
 import torch
@@ -13,9 +14,8 @@ from inference import winograd
 
 KERNEL, STRIDE, PADDING = 4, 2, 1
 LARGE = 2**20  # weights, at least; fewer stay in a cache
-SMALL = (
-    256  # pixels of the smaller feature maps of a batch, at most: with more a product is slower, and filtering faster
-)
+SMALL = 256  # pixels of the smaller feature maps of a batch, at most: with more a product is slower, filtering faster
+DEEP = 512  # input channels of a convolution to a single one, at least, for its taps to be a product
 
 
 class DownConv2d(nn.Conv2d):
@@ -78,9 +78,13 @@ class PatchConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """Convolve."""
         height, width = (side - 1 for side in input.shape[-2:])
-        if not is_filtering(input, self.weight, input.shape[0] * height * width):
+        if is_filtering(input, self.weight, input.shape[0] * height * width):
+            made = winograd.convolve(input, self.weight)
+        elif is_sum_of_taps(input, self.weight):
+            taps = self.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) @ input.flatten(2)  # N x 16 x HW
+            made = F.fold(taps, (height, width), KERNEL, padding=KERNEL - 1 - PADDING)
+        else:
             return super().forward(input)
-        made = winograd.convolve(input, self.weight)
         return made if self.bias is None else made + self.bias[:, None, None]
 
 
@@ -98,10 +102,18 @@ def is_filtering(input: Tensor, weight: Tensor, pixels: int) -> bool:
     return (
         _is_heavy(input, weight)
         and pixels > SMALL
-        and input.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled("cpu")
+        and _is_in_full_precision(input)
         and torch.backends.cpu.get_cpu_capability() == "AVX2"
     )
+
+
+def is_sum_of_taps(input: Tensor, weight: Tensor) -> bool:
+    """Return whether one product for all taps, and their sum, is faster: on a CPU, from many channels to a single one.
+
+    In half precision the sum would lose digits.
+    """
+    after, before = weight.shape[:2]
+    return after == 1 and before >= DEEP and input.device.type == "cpu" and _is_in_full_precision(input) and _is_run()
 
 
 def _is_heavy(input: Tensor, weight: Tensor) -> bool:
@@ -111,4 +123,13 @@ def _is_heavy(input: Tensor, weight: Tensor) -> bool:
     """
     if weight.numel() < LARGE or input.device.type != "cpu" or not weight.is_contiguous():
         return False
+    return _is_run()
+
+
+def _is_run() -> bool:
+    """Return whether a network is computed, and not captured for other programs."""
     return not (torch.compiler.is_compiling() or torch.jit.is_tracing())  # type: ignore[attr-defined]
+
+
+def _is_in_full_precision(input: Tensor) -> bool:
+    return input.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from inference import convolutions, winograd
-from inference.convolutions import LARGE, SMALL, DownConv2d, PatchConv2d, UpConv2d
+from inference.convolutions import DEEP, LARGE, SMALL, DownConv2d, PatchConv2d, UpConv2d
 
 SIZES = [(2, 2), (4, 4), (2, 6), (16, 18), (32, 16), (32, 18)]  # the products end at 32 x 16, of two pictures
 
@@ -171,7 +171,37 @@ def test_filtering_is_for_many_pixels_of_full_precision_without_avx_512(monkeypa
     assert products(layer, many) == convolved
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("size", [(3, 3), (7, 12), (30, 31)])
+def test_one_output_channel_has_torch_s_values_and_gradients(size: tuple[int, int], bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = PatchConv2d(DEEP, 1, bias).double()
+    pictures = torch.randn(2, DEEP, *size, dtype=torch.float64, requires_grad=True)
+    assert "aten.convolution" not in products(layer, pictures)
+    made, expected = layer(pictures), F.conv2d(pictures, layer.weight, layer.bias, padding=1)
+    assert_close(made, expected, rtol=1e-11, atol=1e-12)
+    of = [pictures, *layer.parameters()]
+    gradient = torch.randn_like(made)
+    firsts = [torch.autograd.grad(result, of, gradient, create_graph=True) for result in (made, expected)]
+    for ours, theirs in zip(*firsts, strict=True):
+        assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+    seconds = [torch.autograd.grad(first[0].square().sum(), layer.weight)[0] for first in firsts]
+    assert_close(*seconds, rtol=1e-11, atol=1e-10)
+
+
+def test_one_output_channel_of_few_or_half_precision_is_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolutions, "LARGE", LARGE)
+    pictures = torch.zeros(1, DEEP, 4, 4)
+    assert products(PatchConv2d(DEEP - 1, 1), pictures[:, 1:]) == {"aten.convolution"}
+    assert products(PatchConv2d(DEEP, 2), pictures) == {"aten.convolution"}
+    assert products(PatchConv2d(DEEP, 1).bfloat16(), pictures.bfloat16()) == {"aten.convolution"}
+    with torch.autocast("cpu", torch.bfloat16):
+        assert products(PatchConv2d(DEEP, 1), pictures) == {"aten.convolution"}
+    assert products(PatchConv2d(DEEP, 1).to("meta"), pictures.to("meta")) == {"aten.convolution"}
+
+
 def test_a_graph_of_a_discriminator_has_convolutions() -> None:
-    program = torch.export.export(PatchConv2d(3, 4).eval(), (torch.zeros(2, 3, 32, 32),))
+    network = nn.Sequential(PatchConv2d(3, DEEP), PatchConv2d(DEEP, 1)).eval()
+    program = torch.export.export(network, (torch.zeros(2, 3, 32, 32),))
     called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert called == {"aten.conv2d.default"}
