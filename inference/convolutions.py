@@ -112,8 +112,13 @@ def is_sum_of_taps(input: Tensor, weight: Tensor) -> bool:
 
     In half precision the sum would lose digits.
     """
-    after, before = weight.shape[:2]
-    return after == 1 and before >= DEEP and input.device.type == "cpu" and _is_in_full_precision(input) and _is_run()
+    return (
+        _is_run()
+        and weight.shape[0] == 1
+        and weight.shape[1] >= DEEP
+        and input.device.type == "cpu"
+        and _is_in_full_precision(input)
+    )
 
 
 def _is_heavy(input: Tensor, weight: Tensor) -> bool:
@@ -121,13 +126,11 @@ def _is_heavy(input: Tensor, weight: Tensor) -> bool:
 
     Graphs for other programs have convolutions, which these fuse with what comes before and after.
     """
-    if weight.numel() < LARGE or input.device.type != "cpu" or not weight.is_contiguous():
-        return False
-    return _is_run()
+    return _is_run() and weight.numel() >= LARGE and input.device.type == "cpu" and weight.is_contiguous()
 
 
 def _is_run() -> bool:
-    """Return whether a network is computed, and not captured for other programs."""
+    """Return whether a network is computed, and not captured for other programs, where sizes are no numbers."""
     return not (torch.compiler.is_compiling() or torch.jit.is_tracing())  # type: ignore[attr-defined]
 
 

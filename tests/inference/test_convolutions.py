@@ -175,3 +175,11 @@ def test_a_graph_of_a_discriminator_has_convolutions() -> None:
     program = torch.export.export(network, (torch.zeros(2, 3, 32, 32),))
     called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert called == {"aten.conv2d.default"}
+
+
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore::FutureWarning")
+def test_a_trace_has_convolutions_and_asks_nothing_of_sizes() -> None:
+    network = nn.Sequential(PatchConv2d(3, DEEP), PatchConv2d(DEEP, 1), DownConv2d(1, 2), UpConv2d(2, 1)).eval()
+    graph = str(torch.jit.trace(network, torch.zeros(2, 3, 32, 32)).inlined_graph)
+    assert graph.count("aten::_convolution") == 4
+    assert "matmul" not in graph
