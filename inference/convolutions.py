@@ -2,8 +2,8 @@
 
 Where there are many weights and few pixels, a convolution is bound by the weights, which oneDNN lays out anew at each
 call, in the forward and in the backward pass. A matrix product reads them as they are. Where there are many pixels,
-too, and the stride is 1, minimal filtering needs a quarter of the multiplications. And oneDNN computes one output
-channel no faster than eight.
+too, and the stride is 1, minimal filtering needs a quarter of the multiplications. And a convolution to a single
+channel computes at a tenth of the rate of others, where a product of all its taps does not.
 """
 
 import torch
