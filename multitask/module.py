@@ -19,13 +19,14 @@ from multitask.checks import TargetChecks
 from multitask.data import SceneData
 from multitask.drawing import draw_tasks, legend_of
 from multitask.encoders import Encoder
+from multitask.guide import Guide
 from multitask.metrics import TaskMetrics
 from multitask.neck import Neck
 from multitask.picture_metrics import measure_pictures, picture_metrics
 from multitask.survey import survey
 from multitask.tasks import Task
 from multitask.tasks.parts import apart, likelihoods_of
-from multitask.tasks.task import build_task
+from multitask.tasks.task import DenseHead, build_task
 from training import Model
 from training.data import Split
 from training.failures import say
@@ -33,6 +34,7 @@ from training.model import BuffersKept
 
 Batch = Mapping[str, Any]
 Attention = Literal["mtan"]
+Upsampling = Literal["bilinear", "guided"]
 WeightingOfTasks = Callable[[Mapping[str, Likelihood]], Weighting]
 
 
@@ -69,6 +71,8 @@ class MultiTask(Model):
             A small one makes sharp predictions; null is the finest.
         attention: ``mtan`` lets each task attend to its own part of the shared features (see ``TaskAttention``); null
             gives all of them to every head as they are.
+        upsampling: how predictions of every pixel get from ``stride`` to the size of the picture: ``bilinear``, or
+            ``guided`` along the edges of the picture (see ``Guide``), which draws the outlines of what is in it.
         lr: learning rate of AdamW, > 0; it falls to 0 along a half cosine over the run.
         weight_decay: of AdamW, >= 0.
 
@@ -86,6 +90,7 @@ class MultiTask(Model):
         channels: int = 128,
         stride: int | None = None,
         attention: Attention | None = None,
+        upsampling: Upsampling = "bilinear",
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
     ) -> None:
@@ -111,8 +116,11 @@ class MultiTask(Model):
                 raise ValueError(f"{name} must be at least {smallest}; got {value}")
         if attention not in (None, *get_args(Attention)):
             raise ValueError(f"attention must be mtan or null; got {attention!r}")
+        if upsampling not in get_args(Upsampling):
+            raise ValueError(f"upsampling must be bilinear or guided; got {upsampling!r}")
         self.encoder = encoder
         self.neck = Neck(encoder.channels, encoder.strides, channels, stride)
+        self.upsampling = upsampling
         self.tasks = nn.ModuleDict(given)
         self.attention = nn.ModuleDict({name: TaskAttention(channels) for name in given} if attention else {})
         self.heads = nn.ModuleDict({name: task.build_head(channels) for name, task in given.items()})
@@ -164,8 +172,8 @@ class MultiTask(Model):
 
     def predict_padded(self, images: Tensor) -> dict[str, Any]:
         """Predict everything for pictures N x 3 x H x W whose sides are multiples of the encoder's stride."""
-        features, size = self._features(images), _size_of(images)
-        return {name: self._head(name, features, size) for name in self.heads}
+        features, guide = self._features(images), self._guide(images)
+        return {name: self._head(name, features, _size_of(images), guide) for name in self.heads}
 
     def at_size(self, predictions: Mapping[str, Any], inside: Size, size: Size) -> dict[str, Any]:
         """Return predictions for pictures of ``size``, of those for the same resized to ``inside`` and then padded."""
@@ -188,9 +196,12 @@ class MultiTask(Model):
         features: Tensor = self.neck(self.encoder(images))
         return features
 
-    def _head(self, name: str, features: Tensor, size: Size) -> Any:
-        own = self.attention[name](features) if self.attention else features
-        return self.heads[name](own, size)
+    def _guide(self, images: Tensor) -> Guide | None:
+        return Guide.of(self._padded(images), self.neck.stride) if self.upsampling == "guided" else None
+
+    def _head(self, name: str, features: Tensor, size: Size, guide: Guide | None) -> Any:
+        head, own = self.heads[name], self.attention[name](features) if self.attention else features
+        return head(own, size) if guide is None or not isinstance(head, DenseHead) else head(own, size, guide)
 
     def _parameters_of(self, name: str) -> list[nn.Parameter]:
         """The parameters of a task: of its head, and of its attention."""
@@ -250,13 +261,13 @@ class MultiTask(Model):
 
     def _losses(self, batch: Batch, views: Mapping[str, Any]) -> dict[str, Tensor]:
         """The losses of a batch by the names of the weighting: of tasks, or of their parts."""
-        size = _size_of(batch["image"])
+        size, guide = _size_of(batch["image"]), self._guide(batch["image"])
         losses: dict[str, Tensor] = {}
         for name, task in self.named_tasks().items():
             if task.target in batch:
 
                 def run(features: Any, name: str = name) -> Any:
-                    prediction = self._head(name, features, padded_size(size, self.encoder.stride))
+                    prediction = self._head(name, features, padded_size(size, self.encoder.stride), guide)
                     return self._loss(name, self.named_tasks()[name].at_size(prediction, size, size), batch)
 
                 if task.parts:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from inference import Network, build, from_recipes
@@ -18,6 +17,7 @@ from inference.pictures.files import whole_or_not_at_all
 from inference.sizes import Size
 from losses.convention import Loss
 from losses.weighting import Likelihood
+from multitask.guide import Guide, interpolate
 from multitask.tasks.writing import Place, Written
 
 Totals = dict[str, Tensor]  # of the training targets: numbers that add up over scenes
@@ -100,7 +100,7 @@ class Task(Network):
         if not (isinstance(prediction, Tensor) and prediction.dim() == 4):
             return prediction
         cropped = prediction[..., : inside[0], : inside[1]]
-        return cropped if inside == size else F.interpolate(cropped, size, mode="bilinear", align_corners=False)
+        return cropped if inside == size else interpolate(cropped, size)
 
     @abstractmethod
     def decode(self, prediction: Any) -> Any:
@@ -213,6 +213,8 @@ def build_task(recipe: Mapping[str, Any]) -> Task:
 class DenseHead(nn.Sequential):
     """A head for a prediction at every pixel: a 3 x 3 convolution with batch norm, a 1 x 1 one, and interpolation.
 
+    The interpolation is bilinear, or along the edges of the pictures if there is a guide.
+
     Args:
         channels: of the shared features.
         width: of the hidden layer.
@@ -227,12 +229,14 @@ class DenseHead(nn.Sequential):
             nn.Conv2d(width, outputs, 1),
         )
 
-    def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:  # type: ignore[override]  # one more
+    def forward(  # type: ignore[override]  # two more
+        self, features: Tensor, size: tuple[int, int], guide: Guide | None = None
+    ) -> Tensor:
         """Predict N x outputs x H x W from features N x channels x h x w, for pictures of ``size``, H and W."""
         prediction: Tensor = super().forward(features)
-        if prediction.shape[2:] != size:
-            prediction = F.interpolate(prediction, size, mode="bilinear", align_corners=False)
-        return prediction
+        if prediction.shape[2:] == size:
+            return prediction
+        return interpolate(prediction, size) if guide is None else guide.upsample(prediction)
 
 
 def class_legend(names: Sequence[str]) -> dict[str, Tensor]:

@@ -104,6 +104,7 @@ SEVERAL = [
     option("no channels", "--model.channels 0", command=SCENES),
     option("a stride that the encoder has not", "--model.stride 3", command=SCENES),
     option("an unknown attention", "--model.attention all", 2, command=SCENES),
+    option("an unknown upsampling", "--model.upsampling nearest", 2, command=SCENES),
     option("a negative learning rate", "--model.lr -1", command=SCENES),
     option("a learning rate that is infinite", "--model.lr .inf", 2, command=SCENES),
     option("a negative decay of weights", "--model.weight_decay -1", command=SCENES),

@@ -10,16 +10,17 @@ from torch.testing import assert_close
 from inference.export.runtimes import OpenVino
 from multitask import Classification, Depth, Detection, MultiTask, Predictor, Segmentation, SmallEncoder
 from multitask.graph import Heads
+from multitask.module import Upsampling
 
 
-def make() -> MultiTask:
+def make(upsampling: Upsampling = "bilinear") -> MultiTask:
     tasks: Any = {
         "seg": Segmentation(3, width=4),
         "depth": Depth(width=4),
         "room": Classification(4, target="room", width=4),
         "boxes": Detection(2, width=4, depth=1),
     }
-    model = MultiTask(SmallEncoder(width=4, blocks=0), tasks, channels=4)
+    model = MultiTask(SmallEncoder(width=4, blocks=0), tasks, channels=4, upsampling=upsampling)
     nn.init.normal_(model.heads["boxes"].classify[-1].bias)  # so that something is found
     return model.eval()
 
@@ -45,8 +46,9 @@ def test_a_prediction_of_another_kind_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_a_predictor_in_another_runtime_predicts_the_same() -> None:
-    model = make()
+@pytest.mark.parametrize("upsampling", ["bilinear", "guided"])
+def test_a_predictor_in_another_runtime_predicts_the_same(upsampling: Upsampling) -> None:
+    model = make(upsampling)
     torch_alone, other = (Predictor(model, device="cpu", backend=backend) for backend in ("torch", "openvino"))
     assert isinstance(other.runtime, OpenVino)
     for count, height, width in (1, 16, 24), (2, 19, 30):

@@ -7,12 +7,14 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.plugins import MixedPrecision
+from torch import nn
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 from losses import DBMTL, FixedWeighting, GradNorm, UncertaintyWeighting
 from multitask import Depth, Detection, MultiTask, Segmentation, SmallEncoder
 from multitask.data import RandomScaleCropFlip
+from multitask.guide import Guide
 from multitask.module import WeightingOfTasks
 from tests.multitask.scenes import small_data, write_scenes
 from tests.multitask.small_model import TASKS, fit, loader, make, make_tasks, sample
@@ -156,6 +158,7 @@ def test_a_checkpoint_makes_the_model_again_with_its_weighting(tmp_path: Path) -
         ({"channels": 0}, "channels must be at least 1; got 0"),
         ({"stride": 2}, "stride must be one of the encoder's, 4; got 2"),
         ({"attention": "all"}, "attention must be mtan or null; got 'all'"),
+        ({"upsampling": "nearest"}, "upsampling must be bilinear or guided; got 'nearest'"),
     ],
 )
 def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
@@ -202,6 +205,45 @@ def test_a_task_attends_to_its_own_features(tmp_path: Path) -> None:
     torch.nn.init.zeros_(model.attention["depth"].refine[1].weight)
     assert not torch.equal(model(images)["depth"], predicted["depth"])
     assert_close(model(images)["seg"], predicted["seg"])
+
+
+def test_guided_predictions_follow_the_picture_in_training_too(tmp_path: Path) -> None:
+    """Those of every pixel; a checkpoint has the option, and one from before there was one means bilinear."""
+    guided, bilinear = make(upsampling="guided"), make()
+    images, batch = torch.stack([sample(0)["image"]]), next(iter(loader(2, 2)))
+    losses = {model.upsampling: model._losses_of(batch) for model in (guided, bilinear)}
+    assert {name for name in TASKS if losses["guided"][name] != losses["bilinear"][name]} == {"seg", "depth", "normals"}
+    features = guided.eval()._features(images)
+    head = guided.heads["depth"]
+    coarse = nn.Sequential(*head.children())(features)
+    assert_close(guided(images)["depth"], Guide.of(images, 4).upsample(coarse))
+    trainer = fit(guided.train(), tmp_path)
+    trainer.save_checkpoint(tmp_path / "run.ckpt")
+    loaded = MultiTask.load_from_checkpoint(tmp_path / "run.ckpt").eval()
+    assert_close(loaded(images)["depth"], guided.eval()(images)["depth"])
+    checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
+    del checkpoint["hyper_parameters"]["upsampling"]
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    assert MultiTask.load_from_checkpoint(tmp_path / "old.ckpt").upsampling == "bilinear"
+
+
+def test_a_guide_pads_as_the_encoder_does_and_needs_no_coarse_features() -> None:
+    images = torch.rand(1, 3, 18, 25)
+    for stride, size in (None, (18, 25)), (4, (18, 25)):
+        assert make(upsampling="guided", stride=stride).eval()(images)["seg"].shape[2:] == size
+    head = make().heads["depth"].eval()
+    features = torch.randn(1, 8, 16, 24)
+    guide = Guide.of(torch.rand(1, 3, 16, 24), 1)
+    assert torch.equal(head(features, (16, 24), guide), head(features, (16, 24)))
+
+
+def test_a_guide_sees_pictures_in_32_bits_under_autocast() -> None:
+    model = make(upsampling="guided")
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = model._losses_of(next(iter(loader(2, 2))))
+    exact = make(upsampling="guided")._losses_of(next(iter(loader(2, 2))))
+    for name in TASKS:
+        assert_close(losses[name].float(), exact[name], rtol=0.05, atol=0.02)
 
 
 def test_db_mtl_trains_with_accumulated_batches(tmp_path: Path) -> None:
