@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -6,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from losses import FixedWeighting, GradNorm
 from multitask import Depth, Detection, MultiTask, Normals, Segmentation, SmallEncoder
-from multitask.module import WeightingOfTasks
+from multitask.module import Upsampling, WeightingOfTasks
 from multitask.neck import Neck
 
 
@@ -58,7 +60,7 @@ def test_another_stride_is_refused() -> None:
 # --- what all tasks share
 
 
-def pyramid(weighting: WeightingOfTasks, width: int = 24, **options: int) -> MultiTask:
+def pyramid(weighting: WeightingOfTasks, width: int = 24, **options: Any) -> MultiTask:
     torch.manual_seed(0)
     tasks = {"seg": Segmentation(13), "depth": Depth(), "normals": Normals(), "boxes": Detection(13, pool=2)}
     return MultiTask(SmallEncoder(width, output_stride=16), tasks, weighting, **options)
@@ -69,7 +71,7 @@ def dense_losses(model: MultiTask, images: torch.Tensor) -> dict[str, torch.Tens
     features = model.neck(model.encoder(images))
     views = model.weighting.branch(features, model.neck.weight)
     size = (images.shape[2], images.shape[3])
-    found = {name: head(views[name], size) for name, head in model.heads.items()}
+    found = {name: model._head(name, views[name], size, model._guide(images)) for name in model.heads}
     return {
         name: value.square().mean() if isinstance(value, torch.Tensor) else value.logits.square().mean()
         for name, value in found.items()
@@ -77,7 +79,7 @@ def dense_losses(model: MultiTask, images: torch.Tensor) -> dict[str, torch.Tens
 
 
 def operations(weighting: WeightingOfTasks) -> int:
-    model = pyramid(weighting, channels=64)
+    model = pyramid(weighting, channels=64, upsampling="guided")
     with FlopCounterMode(display=False) as counter:
         model.weighting(dense_losses(model, torch.rand(2, 3, 96, 128))).backward()
     return int(counter.get_total_flops())
@@ -87,11 +89,12 @@ def test_gradnorm_costs_at_most_a_twentieth_of_a_step() -> None:
     assert 1 < operations(GradNorm) / operations(FixedWeighting) <= 1.05
 
 
-def test_gradnorms_norms_are_autograds() -> None:
+@pytest.mark.parametrize("upsampling", ["bilinear", "guided"])
+def test_gradnorms_norms_are_autograds(upsampling: Upsampling) -> None:
     """With the pyramid, whose levels all reach the last layer."""
-    model = pyramid(GradNorm, width=4, channels=8).double()
+    model = pyramid(GradNorm, width=4, channels=8, upsampling=upsampling).double()
     images = torch.rand(2, 3, 32, 32, dtype=torch.float64)
-    equal = pyramid(FixedWeighting, width=4, channels=8).double()
+    equal = pyramid(FixedWeighting, width=4, channels=8, upsampling=upsampling).double()
     expected = {
         name: torch.autograd.grad(loss, equal.neck.weight, retain_graph=True)[0].norm().item()
         for name, loss in dense_losses(equal, images).items()
