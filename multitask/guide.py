@@ -87,6 +87,6 @@ def _window_mean(values: Tensor) -> Tensor:
 
 
 def _exact(values: Tensor) -> Tensor:
-    """As many bits as differences of nearly equal means need, in the order of memory in which windows are fast."""
+    """As many bits as differences of nearly equal means need, in one order of memory, which rounds in one way."""
     values = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
     return values.contiguous()
