@@ -133,7 +133,7 @@ class MultiTask(Model):
         self._to_observe: list[Batch] = []  # the batches since the last step, for weightings that ask for them
         self.lr = lr
         self.weight_decay = weight_decay
-        self.to(memory_format=torch.channels_last)  # convolutions are faster in it, also on a CPU
+        self.to(memory_format=torch.channels_last)  # convolutions are faster in it, and bring pictures to it
         self.val_metrics = TaskMetrics(given)
         self.test_metrics = TaskMetrics(given)
 
@@ -192,8 +192,7 @@ class MultiTask(Model):
         return images if fits else pad(images, self.encoder.stride)
 
     def _features(self, images: Tensor) -> Tensor:
-        images = self._padded(images).contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.neck(self.encoder(images))
+        features: Tensor = self.neck(self.encoder(self._padded(images)))
         return features
 
     def _guide(self, images: Tensor) -> Guide | None:

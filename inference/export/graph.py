@@ -46,6 +46,7 @@ class Graph(NamedTuple):
             ValueError: it does something that no graph holds.
         """
         network = fold_batch_norm(self.network, self.zeros(1, 0, 0))
+        network.to(memory_format=torch.contiguous_format)  # in another, a batch of 1 is a case of its own
         example = self.zeros(2, 1, 2)  # equal numbers, and 1, would be taken for constants
         height, width = (self.stride * Dim(name, min=self.least // self.stride) for name in ("rows", "columns"))
         shapes = ({0: Dim("batch"), 2: height, 3: width},)

@@ -9,18 +9,20 @@ from torch.testing import assert_close
 
 from inference.export.runtimes import OpenVino
 from multitask import Classification, Depth, Detection, MultiTask, Predictor, Segmentation, SmallEncoder
+from multitask.encoders.small import OutputStride
 from multitask.graph import Heads
 from multitask.module import Upsampling
 
 
-def make(upsampling: Upsampling = "bilinear") -> MultiTask:
+def make(upsampling: Upsampling = "bilinear", output_stride: OutputStride = 4) -> MultiTask:
     tasks: Any = {
         "seg": Segmentation(3, width=4),
         "depth": Depth(width=4),
         "room": Classification(4, target="room", width=4),
         "boxes": Detection(2, width=4, depth=1),
     }
-    model = MultiTask(SmallEncoder(width=4, blocks=0), tasks, channels=4, upsampling=upsampling)
+    encoder = SmallEncoder(width=4, blocks=2 if output_stride == 16 else 0, output_stride=output_stride)
+    model = MultiTask(encoder, tasks, channels=4, upsampling=upsampling)
     nn.init.normal_(model.heads["boxes"].classify[-1].bias)  # so that something is found
     return model.eval()
 
@@ -36,6 +38,16 @@ def test_heads_are_tensors_with_names_and_come_back_as_predictions() -> None:
     again = model.at_size(heads.predictions(outputs), (16, 24), (16, 24))
     for name, expected in model(pictures).items():
         assert_close(again[name], expected)
+
+
+@pytest.mark.parametrize("upsampling", ["bilinear", "guided"])
+def test_a_captured_graph_takes_any_batch_and_size(upsampling: Upsampling) -> None:
+    heads = Heads(make(upsampling, output_stride=16))
+    run = heads.graph().capture().module()
+    for count, height, width in (1, 16, 16), (1, 32, 16), (3, 16, 48):
+        pictures = torch.rand(count, 3, height, width)
+        for found, expected in zip(run(pictures), heads(pictures), strict=True):
+            assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_prediction_of_another_kind_is_refused() -> None:
