@@ -19,9 +19,9 @@ class Guide(NamedTuple):
     .. math:: a = (\operatorname{Var} I + \epsilon)^{-1} \operatorname{Cov}(I, p), \quad b = \bar p - a^\top \bar I
 
     a and b are interpolated to the size of the picture, and applied to its colors. So a prediction that changes
-    where the colors do changes as abruptly as they do, one that does not (the tiles of a floor) stays smooth, and a
-    constant one stays constant. It has no parameters; gradients reach the prediction through it (Wu et al. 2018), but
-    not the picture.
+    where the colors do changes as abruptly as they do, one that does not, as across the tiles of a floor, stays nearly
+    as smooth as it is, and a constant one stays constant. It has no parameters; gradients reach the prediction through
+    it (Wu et al. 2018), but not the picture.
 
     Attributes:
         images: N x 3 x H x W.
