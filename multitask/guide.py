@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-EPS = 1e-4  # variance of a color, in [0, 1]: below it a window is flat, and the prediction stays as smooth as it is
+EPS = 1e-4  # variance of a color, in [0, 1]: below it a window counts as flat, and predicts its mean
 PAIRS = ((0, 1, 2), (1, 3, 4), (2, 4, 5))  # where a symmetric 3 x 3 matrix keeps its elements
 
 
@@ -18,10 +18,11 @@ class Guide(NamedTuple):
 
     .. math:: a = (\operatorname{Var} I + \epsilon)^{-1} \operatorname{Cov}(I, p), \quad b = \bar p - a^\top \bar I
 
-    a and b are interpolated to the size of the picture, and applied to its colors. So a prediction that changes
-    where the colors do changes as abruptly as they do, one that does not, as across the tiles of a floor, stays nearly
-    as smooth as it is, and a constant one stays constant. It has no parameters; gradients reach the prediction through
-    it (Wu et al. 2018), but not the picture.
+    a and b are interpolated to the size of the picture, and applied to its colors. He et al. first average them over
+    the window around each place, which would soften the edges. So a prediction that changes where the colors do changes
+    as abruptly as they do, one that does not, as across the tiles of a floor, stays nearly as smooth as it is, and a
+    constant one stays constant. It has no parameters; gradients reach the prediction through it (Wu et al. 2018), but
+    not the picture.
 
     Attributes:
         images: N x 3 x H x W.
