@@ -16,12 +16,12 @@ SIZES = [(2, 2), (4, 4), (2, 6), (16, 18), (32, 16), (32, 18)]  # the products e
 @pytest.fixture(autouse=True)
 def _few_weights_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolutions, "LARGE", 1)
-    has_avx(2, monkeypatch)
+    has_vectors("AVX2", monkeypatch)
 
 
-def has_avx(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretend that the CPU has AVX2 or AVX-512."""
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: f"AVX{version}")
+def has_vectors(capability: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that the CPU has AVX2, AVX512, or none that torch uses: DEFAULT."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
 
 
 def products(layer: nn.Module, pictures: Tensor) -> set[str]:
@@ -126,7 +126,7 @@ def test_a_filtered_layer_has_torch_s_values_and_gradients(bias: bool) -> None:
         assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-def test_filtering_is_for_many_pixels_of_full_precision_without_avx_512(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filtering_is_for_many_pixels_of_full_precision_and_wide_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     filtered, convolved = {"aten.mm", "aten.bmm"}, {"aten.convolution"}
     layer, few, many = PatchConv2d(3, 5), torch.zeros(1, 3, 17, 17), torch.zeros(2, 3, 17, 17)
     assert math.prod(layer(few).shape[-2:]) == SMALL
@@ -137,8 +137,9 @@ def test_filtering_is_for_many_pixels_of_full_precision_without_avx_512(monkeypa
     layer.float()
     with torch.autocast("cpu", torch.bfloat16):
         assert products(layer, many) == convolved
-    has_avx(512, monkeypatch)
-    assert products(layer, many) == convolved
+    for capability, expected in ("AVX512", filtered), ("DEFAULT", convolved):
+        has_vectors(capability, monkeypatch)
+        assert products(layer, many) == expected
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -44,7 +44,7 @@ def test_receptive_field_measured_by_gradient(layers: int) -> None:
 def test_the_papers_filters_its_largest_convolution(
     channels: int, filters: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With AVX2; a smaller one's numbers are those of torch's convolutions."""
+    """With wide vectors; a smaller one's numbers are those of torch's convolutions."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         PatchDiscriminator(base_channels=channels)(torch.zeros(1, 6, 152, 152))
