@@ -41,7 +41,7 @@ def test_a_healthy_run_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (
             12,
             {},
-            {"lr_discriminator": 0.02, "lr_generator": 2e-5},
+            {"lr_discriminator": 0.005, "lr_generator": 2e-5},
             r"since epoch \d+ D tells real from fake in 100 % of patches, .*: D is too strong .*lr_discriminator",
         ),
         (6, {}, {"lambda_l1": 0.0}, r"since epoch 2 nothing but the GAN loss pulls at G's output.*--model.lambda_l1"),
