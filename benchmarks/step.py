@@ -44,6 +44,7 @@ class Row(NamedTuple):
     @property
     def name(self) -> str:
         """What the table calls it."""
+        # A trainer gives its callbacks more attributes than these, none of which is True.
         options = [] if self.networks is None else [name for name, on in vars(self.networks).items() if on is True]
         return (
             f"{self.batch}{f', {self.precision}' if self.precision else ''}{''.join(f', {each}' for each in options)}"
