@@ -125,7 +125,9 @@ def make_told() -> tuple[FAMO, STCH]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the processes left what they found."""
     folder = tmp_path_factory.mktemp("processes")
-    torch.multiprocessing.spawn(work, (str(folder),), nprocs=PROCESSES)
+    # Forked processes end without finalizing Python. Of spawned ones some abort there: a thread of gloo's may still
+    # hold the last reduced tensor, and letting go of it needs the interpreter.
+    torch.multiprocessing.start_processes(work, (str(folder),), nprocs=PROCESSES, start_method="fork")
     return folder
 
 
