@@ -62,14 +62,16 @@ def compare(
     with claimed(out, config | {"budget": budget}, {"budget": "steps"}, what):
         steps = _steps(config, out, trained, jobs) if budget == "time" else {}
         tasks, better = list(config["model"]["tasks"]), better_of(config)
-        best = _tuned(out, trained, rates, steps, jobs, better) if rates else {}
+        not_best = len(trained) * max(0, len(rates) - 1)  # are trained, too, but not in the tables
+        count = not_best + seeds * (len(trained) + (STATIC in weightings))
+        best = _tuned(out, trained, rates, steps, jobs, better, count) if rates else {}
         runs = [
             _run(out, name, seed, each, best.get(name), steps.get(name))
             for seed in range(seeds)
             for name, each in trained
         ]
         follow = partial(followers, steps=steps.get(STATIC)) if STATIC in weightings else nothing_more
-        over = train_all(runs, jobs, len(runs) + seeds * (STATIC in weightings), follow)
+        over = train_all(runs, jobs, count, follow, not_best)
         static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
         results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
         print(write_tables(out, results, better, best, {each.name: steps[each.name] for each in results if steps}))
@@ -146,10 +148,11 @@ def _tuned(
     steps: Mapping[str, int],
     jobs: int,
     better: Mapping[str, Mapping[str, Better]],
+    count: int,
 ) -> dict[str, float]:
     """The best learning rate of each variant: that of the seed 0 whose metrics on the validation scenes are best."""
     tried = {name: {rate: _run(out, name, 0, each, rate, steps.get(name)) for rate in rates} for name, each in trained}
-    train_all([run for own in tried.values() for run in own.values()], jobs, len(trained) * len(rates))
+    train_all([run for own in tried.values() for run in own.values()], jobs, count)
     measured = {name: {rate: run.val_metrics("val/loss") for rate, run in own.items()} for name, own in tried.items()}
     return best_rates(measured, better)
 

@@ -23,16 +23,17 @@ class Progress:
     Args:
         count: of all runs.
         jobs: runs at the same time.
+        before: how many of them were over before.
 
     Attributes:
         every: the seconds after which to draw the table again; None without a terminal.
     """
 
-    def __init__(self, count: int, jobs: int) -> None:
+    def __init__(self, count: int, jobs: int, before: int = 0) -> None:
         self.every = 2.0 if sys.stdout.isatty() else None
         self._count = count
         self._jobs = jobs
-        self._over = 0
+        self._over = before
         self._took: list[float] = []
         self._running: dict[Path, tuple[Run, float, tqdm[NoReturn]]] = {}  # by their folders, with when they began
         self._head: tqdm[NoReturn] = tqdm(bar_format="{desc}", leave=False, disable=self.every is None, file=sys.stdout)

@@ -19,7 +19,11 @@ def nothing_more(run: Run) -> list[Run]:
 
 
 def train_all(
-    runs: Sequence[Run], jobs: int, count: int, follow: Callable[[Run], Iterable[Run]] = nothing_more
+    runs: Sequence[Run],
+    jobs: int,
+    count: int,
+    follow: Callable[[Run], Iterable[Run]] = nothing_more,
+    before: int = 0,
 ) -> list[Run]:
     """Train what is not trained yet, several at a time, and show how far they are.
 
@@ -27,8 +31,9 @@ def train_all(
         runs: in the order in which they start.
         jobs: runs at the same time, which share the processor cores; at least 1. Where there are several GPUs, several
             jobs have one each, in turn.
-        count: of all runs, those that follow among them.
+        count: of all runs of a comparison: those that follow and those of other calls among them.
         follow: makes the runs that need a run that is over; they start before those that wait.
+        before: how many of these were over before.
 
     Returns:
         All runs, those that followed among them, in the order in which they ended.
@@ -40,7 +45,7 @@ def train_all(
     threads = threads_of_each(jobs)
     slots = gpus_of_jobs(jobs, visible_gpus())
     waiting, running, over = deque(runs), dict[Future[float | None], tuple[Run, str | None]](), list[Run]()
-    with Progress(count, jobs) as progress, ThreadPoolExecutor(jobs) as pool, PROCESSES.stopped_together():
+    with Progress(count, jobs, before) as progress, ThreadPoolExecutor(jobs) as pool, PROCESSES.stopped_together():
         while waiting or running:
             while waiting and len(running) < jobs:
                 run, gpu = waiting.popleft(), slots.pop(0)

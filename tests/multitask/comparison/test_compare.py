@@ -119,6 +119,12 @@ def test_every_variant_has_its_best_learning_rate(capsys: pytest.CaptureFixture[
     main(words)
     said = capsys.readouterr().out
     assert "Learning rates, the best on the validation scenes: depth alone 0.05, equal 0.05." in said
+    counted = [line.partition(":")[0] for line in said.splitlines() if line.startswith("[")]
+    assert counted[:4] == [  # those that choose the rates are of all that are trained
+        *("[1/6] depth-alone-lr1e-09-seed0", "[2/6] depth-alone-lr0.05-seed0"),
+        *("[3/6] equal-lr1e-09-seed0", "[4/6] equal-lr0.05-seed0"),
+    ]
+    assert counted[4:] == ["[5/6] depth-alone-lr0.05-seed1", "[6/6] equal-lr0.05-seed1"]
     assert sorted(path.name for path in Path("out").iterdir() if path.is_dir()) == [
         *("depth-alone-lr0.05-seed0", "depth-alone-lr0.05-seed1", "depth-alone-lr1e-09-seed0"),
         *("equal-lr0.05-seed0", "equal-lr0.05-seed1", "equal-lr1e-09-seed0"),

@@ -64,6 +64,8 @@ def test_what_is_trained_is_not_trained_again_but_followed(capsys: pytest.Captur
     train_all(runs, 2, 2, lambda run: [static] if run.name == "gradnorm" else [])
     assert runs[0].began == ["static"]
     assert capsys.readouterr().out == "[2/2] static: 0:00:00\n"
+    train_all(runs, 2, 5, lambda run: [static] if run.name == "gradnorm" else [], before=2)
+    assert capsys.readouterr().out == "[4/5] static: 0:00:00; about 0:00:00 to go\n"
 
 
 def test_several_run_at_the_same_time_each_on_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
