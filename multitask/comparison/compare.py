@@ -62,8 +62,8 @@ def compare(
     with claimed(out, config | {"budget": budget}, {"budget": "steps"}, what):
         steps = _steps(config, out, trained, jobs) if budget == "time" else {}
         tasks, better = list(config["model"]["tasks"]), better_of(config)
-        not_best = len(trained) * max(0, len(rates) - 1)  # are trained, too, but not in the tables
-        count = not_best + seeds * (len(trained) + (STATIC in weightings))
+        lost = len(trained) * (len(set(rates)) - 1) if rates else 0  # runs with the other rates, which are in no table
+        count = lost + seeds * (len(trained) + (STATIC in weightings))
         best = _tuned(out, trained, rates, steps, jobs, better, count) if rates else {}
         runs = [
             _run(out, name, seed, each, best.get(name), steps.get(name))
@@ -71,7 +71,7 @@ def compare(
             for name, each in trained
         ]
         follow = partial(followers, steps=steps.get(STATIC)) if STATIC in weightings else nothing_more
-        over = train_all(runs, jobs, count, follow, not_best)
+        over = train_all(runs, jobs, count, follow, lost)
         static = sorted((run for run in over if run.name == STATIC), key=lambda run: run.seed)
         results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
         print(write_tables(out, results, better, best, {each.name: steps[each.name] for each in results if steps}))

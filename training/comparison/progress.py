@@ -23,7 +23,7 @@ class Progress:
     Args:
         count: of all runs.
         jobs: runs at the same time.
-        before: how many of them were over before.
+        before: how many of them are over already.
 
     Attributes:
         every: the seconds after which to draw the table again; None without a terminal.

@@ -31,9 +31,9 @@ def train_all(
         runs: in the order in which they start.
         jobs: runs at the same time, which share the processor cores; at least 1. Where there are several GPUs, several
             jobs have one each, in turn.
-        count: of all runs of a comparison: those that follow and those of other calls among them.
+        count: of all runs: those that follow and those of other calls for the same comparison among them.
         follow: makes the runs that need a run that is over; they start before those that wait.
-        before: how many of these were over before.
+        before: how many of all were over before, in other calls.
 
     Returns:
         All runs, those that followed among them, in the order in which they ended.
