@@ -111,7 +111,6 @@ TESTED_ELSEWHERE = {  # files that have no mirror, and where their tests are
     "multitask/checks.py": "multitask/test_module.py",
     "multitask/command_line.py": "training/test_command_line.py",
     "multitask/comparison/command_line.py": "multitask/comparison/test_compare.py",
-    "multitask/comparison/figure.py": "multitask/comparison/test_compare.py",
     "multitask/data/coco.py": "multitask/data/test_folders.py",
     "multitask/data/files.py": "multitask/data/test_folders.py",
     "multitask/data/scenes.py": "multitask/data/test_batches.py",

@@ -76,9 +76,8 @@ def compare(
         results = [Result(run.name, run.seed, run.test_metrics()) for run in [*runs, *static]]
         print(write_tables(out, results, better, best, {each.name: steps[each.name] for each in results if steps}))
         weighted = [each for names in weighted_in(config).values() for each in names]
-        draw_comparison(
-            out / "compare.png", tasks, weighted, {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}
-        )
+        histories = {(run.name, run.seed): Metrics(run.metrics_file()) for run in runs}
+        draw_comparison(tasks, weighted, histories).savefig(out / "compare.png")
         print(f"table: {out}/compare.md   all numbers: {out}/compare.csv   figure: {out}/compare.png")
 
 

@@ -12,7 +12,6 @@ from inference import open_picture
 from losses import time_average
 from multitask.__main__ import main
 from multitask.comparison.compare import variants
-from multitask.comparison.figure import mean_of
 from tests.training.programs import MULTITASK
 from training import Metrics
 
@@ -173,8 +172,3 @@ def test_a_run_that_fails_is_one_line_that_names_it(capsys: pytest.CaptureFixtur
     assert ("seeds" in said, code) == (True, 2)
     said, code = MULTITASK.fails(capsys, "compare", "--jobs", "0")
     assert ("jobs must be at least 1; got 0" in said, code) == (True, 1)
-
-
-def test_series_are_averaged_where_all_have_a_value() -> None:
-    assert mean_of([[(1, 2.0), (2, 4.0), (3, 1.0)], [(1, 4.0), (2, 0.0)]]) == [(1, 3.0), (2, 2.0)]
-    assert mean_of([]) == []
