@@ -4,17 +4,15 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from losses.weighting import Likelihood
-
 IGNORE_INDEX = -100  # torch's: no class of anybody's
 
 Reduction = Literal["none", "mean", "sum"]
+Likelihood = Literal["gaussian", "laplace", "categorical"]
 ClassWeights = Sequence[float] | Tensor | None
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
@@ -303,7 +301,7 @@ class Loss(nn.Module):
         ValueError: an option outside its range.
     """
 
-    likelihood: "ClassVar[Likelihood]" = "gaussian"
+    likelihood: ClassVar[Likelihood] = "gaussian"
     function: ClassVar[Callable[..., Tensor]]  # the functional form, where a family of losses shares its forward
     reduction: Reduction
 

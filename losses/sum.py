@@ -1,15 +1,12 @@
 """A loss of several terms, such as an error and the edges of its map."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from losses.convention import Loss, Reduction, check_number, full_precision
-
-if TYPE_CHECKING:
-    from losses.weighting import Likelihood
+from losses.convention import Likelihood, Loss, Reduction, check_number, full_precision
 
 
 @full_precision
@@ -67,7 +64,7 @@ class SumLoss(Loss):
         self.terms = nn.ModuleDict({name: term.with_options(reduction=reduction) for name, term in terms.items()})
 
     @property
-    def likelihood(self) -> "Likelihood":  # type: ignore[override]  # of the instance
+    def likelihood(self) -> Likelihood:  # type: ignore[override]  # of the instance
         """What its first term is like."""
         return next(iter(self._terms().values())).likelihood
 

@@ -1,5 +1,6 @@
 """Weightings: one total out of the losses of several tasks."""
 
+from losses.convention import Likelihood
 from losses.weighting.aggregated import AggregatedGradients
 from losses.weighting.analytic_uncertainty import AnalyticUncertainty
 from losses.weighting.base import Weighting
@@ -14,7 +15,7 @@ from losses.weighting.matched_gradients import MatchedGradients
 from losses.weighting.random_weighting import RandomWeighting
 from losses.weighting.static_weights import time_average
 from losses.weighting.stch import STCH
-from losses.weighting.uncertainty import Likelihood, UncertaintyWeighting
+from losses.weighting.uncertainty import UncertaintyWeighting
 
 __all__ = [
     "DBMTL",

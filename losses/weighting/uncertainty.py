@@ -1,16 +1,13 @@
 """Task weights by the noise of each task, learned."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from losses.convention import check_choice, check_number, stored_dtype
+from losses.convention import Likelihood, check_choice, check_number, stored_dtype
 from losses.weighting.base import Weighting, task_values
 from losses.weighting.per_task_adam import PerTaskAdam
-
-Likelihood = Literal["gaussian", "laplace", "categorical"]
 
 
 class UncertaintyWeighting(Weighting):
